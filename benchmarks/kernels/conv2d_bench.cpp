@@ -1,0 +1,114 @@
+// Convolutions of the paper's networks, one group of 16 samples, one thread. FLOPs count only taps inside the
+// map.
+#include "kernels/conv2d/conv2d.h"
+
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels/conv2d/conv2d_reference.h"
+#include "support/kernel_bench.h"
+
+namespace deepsad::benchmarks {
+namespace {
+
+using kernels::ConvShape;
+using kernels::ConvWeights;
+using kernels::kLanes;
+
+struct Layer {
+  std::string name;
+  std::size_t in_channels, out_channels, size, padding;
+};
+
+constexpr std::size_t kKernel = 5;  // of all networks
+const std::vector<Layer> kLayers = {
+    {"mnist_conv1", 1, 8, 28, 2},     {"mnist_conv2", 8, 4, 14, 2},       {"mnist_deconv1", 2, 4, 4, 2},
+    {"mnist_deconv2", 4, 8, 8, 1},    {"mnist_deconv3", 8, 1, 28, 2},     {"fashion_conv1", 1, 16, 28, 2},
+    {"fashion_conv2", 16, 32, 14, 2}, {"fashion_deconv2", 32, 16, 14, 2}, {"fashion_deconv3", 16, 1, 28, 2},
+    {"cifar_conv1", 3, 32, 32, 2},    {"cifar_conv2", 32, 64, 16, 2},     {"cifar_conv3", 64, 128, 8, 2},
+    {"cifar_deconv1", 8, 128, 4, 2},  {"cifar_deconv2", 128, 64, 8, 2},   {"cifar_deconv3", 64, 32, 16, 2},
+    {"cifar_deconv4", 32, 3, 32, 2},
+};
+
+ConvShape shape_of(const Layer& layer) {
+  const std::size_t out = layer.size + 2 * layer.padding + 1 - kKernel;
+  return {.in_channels = layer.in_channels,
+          .height = layer.size,
+          .width = layer.size,
+          .out_channels = layer.out_channels,
+          .out_height = out,
+          .out_width = out,
+          .kernel = kKernel,
+          .padding = layer.padding,
+          .stride = 1};
+}
+
+/// Multiplications and additions for one group, taps in the padding left out.
+double flops(const ConvShape& s) {
+  std::size_t taps = 0;  // of one axis, over its outputs; the map is square
+  for (std::size_t a = 0; a < s.kernel; ++a) {
+    kernels::reference::for_each_valid(s.height, s.out_height, s, a,
+                                       [&](std::size_t, std::size_t) { ++taps; });
+  }
+  return 2.0 * static_cast<double>(taps * taps * s.in_channels * s.out_channels * kLanes);
+}
+
+void check(const std::string& name, const float* got, const float* want, std::size_t n) {
+  constexpr float kTolerance = 1e-4F;  // sums of up to 3200 terms below 1
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!(std::abs(got[i] - want[i]) <= kTolerance * (10 + std::abs(want[i])))) {
+      throw std::runtime_error(name + ": differs from the reference");
+    }
+  }
+}
+
+void register_layer(const Layer& layer) {
+  const ConvShape s = shape_of(layer);
+  const std::size_t n_w = s.in_channels * s.out_channels * s.kernel * s.kernel;
+  const std::size_t n_y = s.out_channels * s.out_height * s.out_width * kLanes;
+  struct Data {
+    AlignedBuffer<float> x, w, packed, y, dy, dw, expected;
+  };
+  const auto data = std::make_shared<Data>();
+  data->x = random_floats(s.in_channels * s.height * s.width * kLanes, 1);
+  data->w = random_floats(n_w, 2);
+  data->dy = random_floats(n_y, 3);
+  data->packed = AlignedBuffer<float>(kernels::conv2d_packed_size(s));
+  data->y = AlignedBuffer<float>(n_y);
+  data->dw = AlignedBuffer<float>(n_w);
+  data->expected = AlignedBuffer<float>(std::max(n_y, n_w));
+  const auto forward = [s, data] {
+    kernels::conv2d_forward(s, data->x.data(), data->packed.data(), data->y.data());
+  };
+  register_kernel("conv2d_forward/" + layer.name, flops(s), 0, forward, [=] {
+    kernels::reference::conv2d_forward(s, data->x.data(), data->w.data(), data->expected.data());
+    kernels::conv2d_pack(s, ConvWeights::as_is, data->w.data(), data->packed.data());
+    forward();
+    check(layer.name, data->y.data(), data->expected.data(), n_y);
+  });
+  const auto weights = [s, data] {
+    kernels::conv2d_weight_gradient(s, data->x.data(), data->dy.data(), data->dw.data());
+  };
+  register_kernel("conv2d_weight_gradient/" + layer.name, flops(s), 0, weights, [=] {
+    data->expected.resize(n_w);
+    kernels::reference::conv2d_weight_gradient(s, data->x.data(), data->dy.data(), data->expected.data());
+    data->dw.resize(n_w);
+    weights();
+    check(layer.name, data->dw.data(), data->expected.data(), n_w);
+    data->expected.resize(std::max(n_y, n_w));
+  });
+}
+
+// The data gradient of a stride-1 layer is the forward kernel with the channels swapped: the mirrored layers
+// above.
+const bool registered = [] {
+  for (const Layer& layer : kLayers) register_layer(layer);
+  return true;
+}();
+
+}  // namespace
+}  // namespace deepsad::benchmarks

@@ -1,0 +1,42 @@
+// deepsad evaluate: a stored model on the test part it has not been trained on.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "commands.h"
+#include "deepsad/core/error.h"
+#include "deepsad/model/model.h"
+#include "deepsad/model/train_run.h"
+#include "deepsad/report/run_report.h"
+#include "deepsad/storage/atomic_file.h"
+#include "shared_options.h"
+
+namespace deepsad::cli {
+
+int run_evaluate(const Arguments& arguments, Console& console) {
+  const bool as_json = arguments.flag("json");
+  const std::size_t n_threads = threads(arguments);
+  const Model model = Model::load(arguments.text("MODEL"));
+  Observer observer;
+  observer.on_message = [&console](LogLevel level, const std::string& text) {
+    if (level == LogLevel::warning) console.note("deepsad: warning: " + text);
+  };
+  const Evaluation result =
+      evaluate_model(model, arguments.text("DATASET"), data_dir(arguments), n_threads, observer);
+  if (arguments.has("scores")) write_file(arguments.text("scores"), scores_csv(result.test));
+  const Metrics& m = result.metrics;
+  const auto number = [](double x) { return std::isnan(x) ? std::string("null") : fmt::format("{}", x); };
+  if (as_json) {
+    console.print(
+        fmt::format("{{\"test_auc\": {}, \"test_average_precision\": {}, \"test_time\": {}, "
+                    "\"test_rows\": {{\"normal\": {}, \"anomaly\": {}}}}}\n",
+                    number(m.roc_auc), number(m.average_precision), number(result.test_seconds), m.n_normal,
+                    m.n_anomaly));
+  } else {
+    console.print(metrics_text(m));
+  }
+  return kDone;
+}
+
+}  // namespace deepsad::cli

@@ -1,0 +1,128 @@
+// deepsad train: options from command line, config file and preset; one library call; a run folder.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "commands.h"
+#include "deepsad/core/error.h"
+#include "deepsad/model/options_file.h"
+#include "deepsad/model/train_options.h"
+#include "deepsad/model/train_run.h"
+#include "deepsad/report/run_report.h"
+#include "deepsad/storage/run_folder.h"
+#include "run_log.h"
+#include "shared_options.h"
+
+namespace deepsad::cli {
+namespace {
+
+// The positional arguments and the option that says the same.
+struct PositionalOption {
+  const char* positional;
+  const char* option;
+};
+constexpr PositionalOption kPositionalOptions[] = {
+    {"DATASET", "dataset"}, {"NETWORK", "network"}, {"DATA", "data_dir"}};
+
+OptionLayer given_options(const Arguments& arguments) {
+  OptionLayer layer = command_line_layer(arguments);
+  for (const auto& [positional, name] : kPositionalOptions) {
+    if (!arguments.has(positional)) continue;
+    if (arguments.has(name))
+      throw InvalidArgument(
+          fmt::format("--{} and the argument {} say the same; give one of them", name, positional));
+    layer.push_back({find_train_option(name), arguments.text(positional), positional});
+  }
+  return layer;
+}
+
+TrainOptions read_options(const Arguments& arguments) {
+  if (arguments.has("load_model"))
+    throw InvalidArgument(
+        "--load-model: training always starts anew; use `deepsad evaluate MODEL` or `deepsad score MODEL "
+        "FILE` for a "
+        "stored model");
+  std::vector<OptionLayer> layers;
+  if (arguments.has("config")) layers.push_back(read_options_file(arguments.text("config")));
+  layers.push_back(given_options(arguments));
+  TrainOptions options = merge_options(layers);
+  if (options.dataset.empty())
+    throw InvalidArgument(
+        "no data set is given; `deepsad train DATASET`, and `deepsad data list` shows the names");
+  if (options.data_dir.empty()) options.data_dir = data_dir(arguments);
+  return options;
+}
+
+RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) {
+  if (arguments.has("out") && arguments.has("OUT"))
+    throw InvalidArgument("--out and the argument OUT say the same; give one of them");
+  const std::string out = arguments.text("out", arguments.text("OUT"));
+  if (out.empty())
+    return RunFolder::create_beside(fmt::format("runs/{}-{}", options.dataset, options.method));
+  return arguments.flag("new_run") ? RunFolder::create_beside(out) : RunFolder::create(out);
+}
+
+void write_config(RunFolder& folder, const TrainOptions& options) {
+  try {
+    folder.write("config.json", options_to_json(options));
+  } catch (const Error&) {
+    folder.abandon();
+    throw;
+  }
+}
+
+void log_options(RunLog& log, const TrainOptions& options, bool on_console) {
+  for (const OptionDeclaration& option : train_option_declarations()) {
+    const std::string line = fmt::format("{}: {}", option.name, option_value_text(option.get(options)));
+    if (on_console)
+      log.message(LogLevel::info, line);
+    else
+      log.keep(LogLevel::info, line);
+  }
+}
+
+std::string names_of(const std::vector<Finding>& findings) {
+  std::string names;
+  for (const Finding& finding : findings) names += (names.empty() ? "" : ", ") + finding.name;
+  return names;
+}
+
+}  // namespace
+
+int run_train(const Arguments& arguments, Console& console) {
+  if (arguments.flag("verbose")) console.set_verbosity(Verbosity::verbose);
+  if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
+  const TrainOptions options = read_options(arguments);
+  const StopToken& stop = stop_on_signals();
+  RunLog log(console);
+  std::optional<RunFolder> folder;
+  const auto on_resolved = [&](const TrainOptions& resolved) {
+    folder = claim_folder(arguments, resolved);
+    write_config(*folder, resolved);
+    log.open(*folder);
+    log_options(log, resolved, console.verbosity() == Verbosity::verbose);
+  };
+  try {
+    const TrainRun run = train_run(options, log.observer(), &stop, on_resolved);
+    write_run(*folder, run);
+    log.keep(LogLevel::info, fmt::format("test AUC {}, average precision {}", run.metrics.roc_auc,
+                                         run.metrics.average_precision));
+    console.print(metrics_text(run.metrics) + fmt::format("run folder         {}\n", folder->path()));
+    if (options.strict && !run.findings.empty()) {
+      console.say(fmt::format("deepsad: error: --strict: checks that failed: {}; see {}",
+                              names_of(run.findings), folder->file("log.txt")));
+      return kCheckFailed;
+    }
+    return kDone;
+  } catch (const std::exception& error) {
+    // What is whole stays: the folder has its config and log, and no results.json, so nobody takes it for a
+    // finished run.
+    if (folder) {
+      console.note(fmt::format("deepsad: {} keeps what was written until here", folder->path()));
+      log.keep_if_possible(LogLevel::warning, error.what());
+    }
+    throw;
+  }
+}
+
+}  // namespace deepsad::cli

@@ -1,0 +1,45 @@
+// The commands of the program; each has its own file command_<name>.cpp with its declaration and what it
+// does.
+#pragma once
+
+#include "arguments.h"
+#include "console.h"
+
+namespace deepsad::cli {
+
+/// Exit codes (docs/exit-codes.md).
+enum ExitCode : int {
+  kDone = 0,
+  kFailure = 1,
+  kUsage = 2,
+  kBadData = 3,
+  kBadModel = 4,
+  kCheckFailed = 5,
+  kInterrupted = 130,
+};
+
+/// Runs the command of this name. Two definitions, one for each program (see CMakeLists.txt): run_here.cpp
+/// calls one of the functions below, run_elsewhere.cpp starts the other program with the same words.
+int run_command(const std::string& name, const Arguments& arguments, Console& console, char** argv);
+
+// declarations.cpp
+Command declare_train();
+Command declare_evaluate();
+Command declare_score();
+Command declare_inspect();
+Command declare_data_list();
+Command declare_data_info();
+Command declare_data_fetch();
+Command declare_version();
+
+// command_<name>.cpp
+int run_train(const Arguments& arguments, Console& console);
+int run_evaluate(const Arguments& arguments, Console& console);
+int run_score(const Arguments& arguments, Console& console);
+int run_inspect(const Arguments& arguments, Console& console);
+int run_data_list(const Arguments& arguments, Console& console);
+int run_data_info(const Arguments& arguments, Console& console);
+int run_data_fetch(const Arguments& arguments, Console& console);
+int run_version(const Arguments& arguments, Console& console);
+
+}  // namespace deepsad::cli

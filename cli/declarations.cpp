@@ -1,0 +1,175 @@
+// What each command accepts: the arguments and options of the whole program, in one place.
+#include "commands.h"
+#include "shared_options.h"
+
+namespace deepsad::cli {
+namespace {
+
+constexpr const char* kTrainDetails =
+    "Reads a data set, splits it, builds the semi-supervised training set, pretrains an autoencoder,\n"
+    "trains the detector, scores the test part, and leaves all of it in a new run folder:\n"
+    "config.json, log.txt, results.json, scores.csv, model.safetensors, pictures. Nothing is overwritten.\n"
+    "\n"
+    "  deepsad train glyphs --n-known-outlier-classes 1 --ratio-known-outlier 0.05\n"
+    "  deepsad train mnist --normal-class 3 --data-dir DATA --preset paper\n"
+    "  deepsad train --config RUN/config.json\n"
+    "\n"
+    "With NETWORK, OUT and DATA it takes the arguments of the published Deep SAD program.";
+
+}  // namespace
+
+Command declare_train() {
+  Command command{
+      .name = "train",
+      .summary = "Train a detector on a data set and evaluate it.",
+      .details = kTrainDetails,
+      .positionals = {{"DATASET", "a named or built-in set; `deepsad data list` shows them", false},
+                      {"NETWORK", "as --network", false},
+                      {"OUT", "as --out", false},
+                      {"DATA", "as --data-dir", false}},
+      .options = {{.name = "out",
+                   .value = "DIR",
+                   .help = "run folder; must be missing or empty",
+                   .default_text = "runs/DATASET-METHOD, then -2, -3, ...",
+                   .range = "a folder",
+                   .group = "Output"},
+                  {.name = "new_run",
+                   .help = "if the run folder holds something, make a new one beside it: DIR-2, DIR-3, ...",
+                   .default_text = "false",
+                   .range = "true or false",
+                   .group = "Output"},
+                  {.name = "config",
+                   .aliases = {"load_config"},
+                   .value = "FILE",
+                   .help = "read options from a TOML or JSON file; the command line overrides it",
+                   .default_text = "none",
+                   .range = "a file",
+                   .group = "Output"},
+                  {.name = "quiet",
+                   .help = "on standard error nothing but errors",
+                   .default_text = "false",
+                   .range = "true or false",
+                   .group = "Output",
+                   .short_name = "q"},
+                  {.name = "verbose",
+                   .help = "on standard error every epoch and the resolved options",
+                   .default_text = "false",
+                   .range = "true or false",
+                   .group = "Output",
+                   .short_name = "v"},
+                  {.name = "load_model",
+                   .value = "FILE",
+                   .help = "refused: training always starts anew; see `deepsad evaluate`",
+                   .default_text = "none",
+                   .range = "none",
+                   .group = "Output"}}};
+  for (const OptionDeclaration& declaration : train_option_declarations())
+    command.options.push_back(command_line_option(declaration));
+  return command;
+}
+
+Command declare_evaluate() {
+  return {
+      .name = "evaluate",
+      .summary = "Score the test part of a data set with a stored model.",
+      .details =
+          "Takes the split from the model, so that no training row is scored, and refuses data other than\n"
+          "those it was trained on. The AUC of the run comes out again, to the last bit.",
+      .positionals = {{"MODEL", "a model.safetensors", true},
+                      {"DATASET", "the set it was trained on; may be left out", false}},
+      .options = {data_dir_option(),
+                  threads_option(),
+                  {.name = "scores",
+                   .value = "FILE",
+                   .help = "write index, label, class and score of every test row to a new CSV file",
+                   .default_text = "none",
+                   .range = "a file that does not exist"},
+                  {.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
+}
+
+Command declare_score() {
+  return {.name = "score",
+          .summary = "Score the rows or images of a file with a stored model.",
+          .details =
+              "FILE holds IDX images, a CIFAR-10 batch or a MAT table, plain or compressed; its content "
+              "tells which.\n"
+              "Prints CSV: row (from 0) and score; the larger, the more anomalous.",
+          .positionals = {{"MODEL", "a model.safetensors", true}, {"FILE", "the samples", true}},
+          .options = {{.name = "out",
+                       .value = "FILE",
+                       .help = "write a new file instead of standard output",
+                       .default_text = "standard output",
+                       .range = "a file that does not exist"},
+                      {.name = "member",
+                       .value = "NAME",
+                       .help = "which file of an archive to score",
+                       .default_text = "its only one",
+                       .range = "a file in the archive"},
+                      {.name = "mat_variable",
+                       .value = "NAME",
+                       .help = "matrix of a MAT file that holds the samples, one a row",
+                       .default_text = "X",
+                       .range = "a variable of the file"},
+                      threads_option()}};
+}
+
+Command declare_inspect() {
+  return {
+      .name = "inspect",
+      .summary = "Show what a model file holds.",
+      .details =
+          "Method, network, scaler, class set-up, training summary and tensors. Nothing in the file is "
+          "executed.",
+      .positionals = {{"MODEL", "a model.safetensors", true}},
+      .options = {{.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
+}
+
+Command declare_data_list() {
+  return {.name = "data list",
+          .summary = "List the data sets that can be trained on by name.",
+          .details = "",
+          .positionals = {},
+          .options = {data_dir_option()}};
+}
+
+Command declare_data_info() {
+  return {.name = "data info",
+          .summary = "Show shape, classes, counts and checksums of a data set.",
+          .details = "Reads the files that are there to compare their content with the published one.",
+          .positionals = {{"NAME", "a set of `deepsad data list`", true}},
+          .options = {data_dir_option()}};
+}
+
+Command declare_data_fetch() {
+  return {.name = "data fetch",
+          .summary = "Download a data set.",
+          .details =
+              "A file gets its name only after its SHA-256 was found right; what was cut off is resumed by "
+              "the next\n"
+              "attempt; nothing that exists is overwritten.",
+          .positionals = {{"NAME", "a set of `deepsad data list`", true}},
+          .options = {data_dir_option(),
+                      {.name = "mirror",
+                       .value = "URL",
+                       .help = "download from this folder instead of the known mirrors",
+                       .default_text = "the known mirrors",
+                       .range = "http:// or https://",
+                       .repeatable = true},
+                      {.name = "quiet",
+                       .help = "on standard error nothing but errors",
+                       .default_text = "false",
+                       .range = "true or false",
+                       .short_name = "q"}}};
+}
+
+Command declare_version() {
+  return {.name = "version",
+          .summary = "Show the version, the compiler, the instruction sets and the threads.",
+          .details =
+              "The environment variable DEEPSAD_FORCE_ISA (scalar, avx2, avx512) replaces the choice of the\n"
+              "instruction set.",
+          .positionals = {},
+          .options = {}};
+}
+
+}  // namespace deepsad::cli

@@ -1,0 +1,146 @@
+// deepsad: chooses the command, runs it, and turns every failure into a message and an exit code.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <exception>
+#include <new>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "deepsad/core/error.h"
+
+namespace deepsad::cli {
+namespace {
+
+struct CommandEntry {
+  const char* name;
+  Command (*declare)();
+};
+
+constexpr std::array kCommands{
+    CommandEntry{"train", declare_train},           CommandEntry{"evaluate", declare_evaluate},
+    CommandEntry{"score", declare_score},           CommandEntry{"inspect", declare_inspect},
+    CommandEntry{"data list", declare_data_list},   CommandEntry{"data info", declare_data_info},
+    CommandEntry{"data fetch", declare_data_fetch}, CommandEntry{"version", declare_version},
+};
+
+// Commands whose names begin with `prefix` ("" = all), one a line.
+std::string command_list(const std::string& prefix) {
+  std::string text = fmt::format(
+      "usage: deepsad {}COMMAND [arguments] [options]\n\nDeep semi-supervised anomaly "
+      "detection.\n\nCommands:\n",
+      prefix);
+  for (const CommandEntry& entry : kCommands)
+    if (std::string(entry.name).starts_with(prefix))
+      text += fmt::format("  {:<12}{}\n", entry.name, entry.declare().summary);
+  return text +
+         "\n`deepsad COMMAND --help` shows a command's arguments and options with defaults, units and "
+         "ranges.\n"
+         "Exit codes: 0 done, 1 failure at run time, 2 wrong usage, 3 bad data, 4 bad model file,\n"
+         "5 failed check under --strict, 130 interrupted.\n";
+}
+
+[[noreturn]] void unknown_command(const std::string& prefix, const std::string& word) {
+  std::vector<std::string> known{"help"};
+  for (const CommandEntry& entry : kCommands) {
+    const std::string name = entry.name;
+    if (name.starts_with(prefix))
+      known.push_back(name.substr(prefix.size(), name.find(' ', prefix.size()) - prefix.size()));
+  }
+  const std::string near = nearest_name(word, known.data(), known.size());
+  throw InvalidArgument(fmt::format("unknown command \"{}{}\"; {}", prefix, word,
+                                    near.empty() ? "`deepsad --help` lists the commands"
+                                                 : fmt::format("did you mean \"{}{}\"?", prefix, near)));
+}
+
+bool asks_for_help(const std::string& word) {
+  return word == "--help" || word == "-h" || word == "help";
+}
+
+int dispatch(std::vector<std::string> words, char** argv, Console& console) {
+  if (words.size() > 1 && words[0] == "help") {  // `deepsad help train` is `deepsad train --help`
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
+  std::string prefix;
+  if (!words.empty() && words[0] == "data") prefix = "data ";
+  const std::span<const std::string> rest = std::span(words).subspan(prefix.empty() ? 0 : 1);
+  if (rest.empty()) {
+    console.say(command_list(prefix));
+    return kUsage;
+  }
+  if (asks_for_help(rest[0])) {
+    console.print(command_list(prefix));
+    return kDone;
+  }
+  const std::string name = prefix + (rest[0] == "--version" ? "version" : rest[0]);
+  const auto entry =
+      std::find_if(kCommands.begin(), kCommands.end(), [&](const CommandEntry& e) { return name == e.name; });
+  if (entry == kCommands.end()) unknown_command(prefix, rest[0]);
+  const Command command = entry->declare();
+  const Arguments arguments = parse_arguments(command, rest.subspan(1));
+  if (arguments.help_wanted()) {
+    console.print(help_text(command));
+    return kDone;
+  }
+  return run_command(name, arguments, console, argv);
+}
+
+int run(std::vector<std::string> words, char** argv, Console& console) {
+  const auto error = [&console](const std::string& text) { console.say("deepsad: error: " + text); };
+  try {
+    const int code = dispatch(std::move(words), argv, console);
+    console.flush();
+    return code;
+  } catch (const BrokenPipe&) {
+    return kDone;  // whoever read our output has had enough
+  } catch (const Interrupted& e) {
+    console.say(fmt::format("deepsad: interrupted: {}", e.what()));
+    return kInterrupted;
+  } catch (const InvalidArgument& e) {
+    error(e.what());
+    return kUsage;
+  } catch (const DataError& e) {
+    error(e.what());
+    return kBadData;
+  } catch (const ModelError& e) {
+    error(e.what());
+    return kBadModel;
+  } catch (const Error& e) {
+    error(e.what());
+  } catch (const std::bad_alloc&) {
+    error("out of memory");
+  } catch (const std::exception& e) {
+    error(e.what());
+  }
+  return kFailure;
+}
+
+// A program started with a closed standard stream would get that number for the first file it opens, and
+// results meant for the screen would land in it. A placeholder that cannot be used that way makes such writes
+// fail instead.
+void occupy_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) == -1)
+      static_cast<void>(open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+}
+
+}  // namespace
+}  // namespace deepsad::cli
+
+int main(int argc, char** argv) {
+  deepsad::cli::occupy_closed_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, handled there
+  try {
+    deepsad::cli::Console console;
+    return deepsad::cli::run({argv + std::min(argc, 1), argv + argc}, argv, console);
+  } catch (...) {
+    return deepsad::cli::kFailure;
+  }
+}

@@ -1,0 +1,49 @@
+#include "shared_options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+
+namespace deepsad::cli {
+namespace {
+
+Option declared(const char* name) {
+  Option option = command_line_option(*find_train_option(name));
+  option.group = "Options";
+  return option;
+}
+
+std::string percent(double share) {
+  return std::isnan(share) ? "undefined" : fmt::format("{:.2f} %", 100 * share);
+}
+
+}  // namespace
+
+Option data_dir_option() {
+  return declared("data_dir");
+}
+
+std::string data_dir(const Arguments& arguments) {
+  if (arguments.has("data_dir")) return arguments.text("data_dir");
+  const char* folder = std::getenv("DEEPSAD_DATA_DIR");
+  return folder == nullptr ? "" : folder;
+}
+
+Option threads_option() {
+  return declared("num_threads");
+}
+
+std::size_t threads(const Arguments& arguments) {
+  return merge_options({command_line_layer(arguments)}).num_threads;
+}
+
+std::string metrics_text(const Metrics& metrics) {
+  return fmt::format(
+      "test AUC           {}\n"
+      "average precision  {}\n"
+      "test rows          {} normal, {} anomalous\n",
+      percent(metrics.roc_auc), percent(metrics.average_precision), metrics.n_normal, metrics.n_anomaly);
+}
+
+}  // namespace deepsad::cli

@@ -1,0 +1,95 @@
+// The interface behind which every anomaly detector stands. Larger score = more anomalous, for every method.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "deepsad/core/matrix_view.h"
+#include "deepsad/core/parallel.h"
+#include "deepsad/core/progress.h"
+#include "deepsad/data/dataset.h"
+#include "deepsad/nn/state_dict.h"
+#include "deepsad/nn/training.h"
+
+namespace deepsad {
+
+/// What fit() sees: scaled features, one row a sample, and what is known of each. Both views outlive the
+/// call.
+struct TrainingSet {
+  MatrixView<const float> x;
+  std::span<const SemiLabel> semi;
+};
+
+/// Everything fit() may use besides the data.
+struct FitContext {
+  ThreadPool& pool;
+  std::uint64_t seed = 0;
+  const Observer& observer;
+  const StopToken* stop = nullptr;
+};
+
+/// Something noticed in training that a user must not overlook; `name` is stable (docs/checks.md).
+struct Finding {
+  std::string
+      name;  ///< "constant_scores", "collapse", "untrained", "nothing_transferred", "labels_ignored", ...
+  std::string text;  ///< what was found, what it means, what to do
+};
+
+/// A tensor of a fitted detector, as stored in the model file.
+using DetectorTensor = StateTensor;
+
+/// A record of one phase for the run's files: "pretraining" (of the autoencoder) or "training".
+struct PhaseRecord {
+  std::string name;
+  TrainingOptions options;
+  TrainingHistory history;
+};
+
+class Detector {
+ public:
+  virtual ~Detector() = default;
+
+  /// "deep_sad", "deep_svdd", "autoencoder".
+  [[nodiscard]] virtual std::string method() const = 0;
+  /// Number of features a row must have.
+  [[nodiscard]] virtual std::size_t n_features() const = 0;
+  /// Trains from scratch. @throws InvalidArgument, NumericError, Interrupted.
+  virtual void fit(const TrainingSet& data, FitContext& context) = 0;
+  /// scores[i] of row i; const and safe from several threads at once, each with its own pool. A row's score
+  /// depends on nothing but that row. @throws InvalidArgument if not fitted or the shapes disagree.
+  virtual void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const = 0;
+
+  /// Options, network and everything else that is not a tensor, as JSON text; with tensors() all that a model
+  /// file needs.
+  [[nodiscard]] virtual std::string description() const = 0;
+  [[nodiscard]] virtual std::vector<DetectorTensor> tensors() const = 0;
+  /// Phases of the last fit(), in order; empty after loading.
+  [[nodiscard]] virtual const std::vector<PhaseRecord>& phases() const = 0;
+  /// What the last fit() noticed.
+  [[nodiscard]] virtual const std::vector<Finding>& findings() const = 0;
+  /// Facts of the last fit() for results.json as JSON text (clamped components, transferred tensors, radius,
+  /// ...).
+  [[nodiscard]] virtual std::string fit_report() const = 0;
+  /// The autoencoder that pretraining left, as a detector of its own (score: reconstruction error), or
+  /// nullptr.
+  [[nodiscard]] virtual std::unique_ptr<Detector> pretrained_autoencoder() const { return nullptr; }
+  /// The detector as it was before its own training (after transfer, with its centre), to tell whether
+  /// training changed anything, or nullptr.
+  [[nodiscard]] virtual std::unique_ptr<Detector> before_training() const { return nullptr; }
+};
+
+/// Rebuilds a detector from what tensors() and description() gave.
+/// @throws ModelError naming `source` and what is missing, extra or of the wrong shape.
+[[nodiscard]] std::unique_ptr<Detector> restore_detector(const std::string& method,
+                                                         const std::string& description,
+                                                         std::vector<DetectorTensor> tensors,
+                                                         const std::string& source);
+
+/// Names of all methods, in the order of the registry.
+[[nodiscard]] const std::vector<std::string>& detector_methods();
+
+}  // namespace deepsad

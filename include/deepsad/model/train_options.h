@@ -1,0 +1,134 @@
+// Every option of a training run, declared once: name, type, default, range, unit, help. The command line,
+// config files, validation, --help and docs/options.md all come from this declaration.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace deepsad {
+
+/// Options of `deepsad train`; names and defaults are the reference's where it has the option. Ranges, units
+/// and help texts: train_option_declarations() and docs/options.md.
+struct TrainOptions {
+  // data
+  std::string dataset;               ///< a named or built-in set
+  std::string data_dir;              ///< where named sets lie
+  std::vector<int> normal_class{0};  ///< class(es) that count as normal
+  int known_outlier_class = 1;       ///< class of the labelled anomalies when n_known_outlier_classes = 1
+  std::size_t n_known_outlier_classes = 0;
+  double ratio_known_normal = 0, ratio_known_outlier = 0, ratio_pollution = 0;
+  // method and network
+  std::string method = "deep_sad";  ///< deep_sad, deep_svdd, autoencoder
+  std::string network;              ///< catalogue name or a .toml file; "" = chosen from the data
+  double leaky_relu_slope = 0.01;
+  double eta = 1.0;
+  std::string objective = "one-class";  ///< deep_svdd: one-class or soft-boundary
+  double nu = 0.1;
+  std::size_t warm_up_epochs = 10;  ///< soft boundary: epochs before the radius follows the data
+  std::string center_rows = "without-labelled-anomalies";  ///< or "all"
+  // training
+  std::string optimizer_name = "adam";
+  double lr = 0.001;
+  std::size_t n_epochs = 50;
+  std::vector<std::size_t> lr_milestone;
+  std::size_t batch_size = 128;
+  double weight_decay = 1e-6;
+  // pretraining
+  bool pretrain = true;
+  std::string ae_optimizer_name = "adam";
+  double ae_lr = 0.001;
+  std::size_t ae_n_epochs = 100;
+  std::vector<std::size_t> ae_lr_milestone;
+  std::size_t ae_batch_size = 128;
+  double ae_weight_decay = 1e-6;
+  bool ae_exclude_labelled_anomalies = false;
+  // run
+  std::string preset = "none";        ///< none, readme, paper: what the other options start from
+  std::string compat = "none";        ///< none, reference
+  std::optional<std::uint64_t> seed;  ///< nothing = draw one; at most kMaxSeed
+  std::string device = "auto";        ///< auto, cpu, cuda, cuda:i
+  std::size_t num_threads = 0;        ///< 0 = all processors
+  std::size_t n_jobs_dataloader = 0;  ///< accepted for compatibility; data lies in memory
+  bool strict = false;                ///< findings end the program with exit code 5
+
+  friend bool operator==(const TrainOptions&, const TrainOptions&) = default;
+};
+
+/// Largest seed: every integer up to it survives JSON readers that keep numbers as double.
+inline constexpr std::uint64_t kMaxSeed = (std::uint64_t{1} << 53) - 1;
+/// Largest seed of the reference's generators (--compat reference).
+inline constexpr std::uint64_t kMaxReferenceSeed = 0xFFFFFFFF;
+
+/// The value of one option on its way between text, file and struct; monostate = not given (JSON null).
+using OptionValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::int64_t>>;
+
+enum class OptionType { boolean, integer, real, text, integer_list };
+
+/// One option of TrainOptions, as declared.
+struct OptionDeclaration {
+  std::string name;  ///< as in config files; on the command line --name, dashes or underscores
+  std::vector<std::string>
+      aliases;        ///< other names accepted everywhere (the reference's, where ours is shorter)
+  std::string group;  ///< heading in --help and docs/options.md
+  OptionType type = OptionType::text;
+  std::string unit;                  ///< "epochs", "rows", "classes", ...; "" = a pure number or a name
+  std::string range;                 ///< in words: "> 0", "0 <= x < 1", "one of a, b"
+  std::vector<std::string> choices;  ///< if only these texts are allowed
+  std::string help;                  ///< one sentence
+  std::string default_text;          ///< what --help shows as default
+  /// Checks type and range, then stores; monostate leaves the option as it is.
+  /// @throws InvalidArgument "got X, wanted Y", without the option's name, which the caller knows with its
+  /// place.
+  std::function<void(TrainOptions&, const OptionValue&)> set;
+  std::function<OptionValue(const TrainOptions&)> get;
+};
+
+/// All options, in the order of --help and of config files. Built on first use.
+[[nodiscard]] const std::vector<OptionDeclaration>& train_option_declarations();
+/// The declaration with this name or alias (dashes and underscores are the same), or nullptr.
+[[nodiscard]] const OptionDeclaration* find_train_option(const std::string& name);
+
+/// Reads a value from words of a command line: numbers in C notation whatever the locale, booleans as
+/// true/t/1/yes/y and false/f/0/no/n in any case, lists as several words or comma-separated.
+/// @throws InvalidArgument "got X, wanted Y" for another form, trailing letters included; ranges are checked
+/// by set().
+[[nodiscard]] OptionValue parse_option_value(const OptionDeclaration& option,
+                                             const std::vector<std::string>& words);
+/// The value as parse_option_value() reads it: "0.001", "50,100", "true"; "" for monostate and the empty
+/// list.
+[[nodiscard]] std::string option_value_text(const OptionValue& value);
+
+/// An option given by one source (config file or command line), with the place for messages: "--lr",
+/// "run.toml:3: lr".
+struct OptionAssignment {
+  const OptionDeclaration* option = nullptr;
+  OptionValue value;
+  std::string place;
+};
+using OptionLayer = std::vector<OptionAssignment>;
+
+/// Default < preset < compat < the layers in their order (config file, command line). Preset and compat
+/// themselves are taken from the layers first. Checks every value as it is stored, then the whole.
+/// @throws InvalidArgument "PLACE: got X, wanted Y", or what validate() throws.
+[[nodiscard]] TrainOptions merge_options(const std::vector<OptionLayer>& layers);
+
+/// Starting values of a preset (none, readme, paper) and a compatibility mode (none, reference):
+/// - readme: the training of the example command in the reference's README;
+/// - paper: what the paper prints in its section on experiments (arXiv 1906.02694v2), where it differs;
+/// - compat reference: the centre over all training rows.
+/// @throws InvalidArgument for another name.
+[[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat);
+
+/// Checks every range and that the options do not contradict each other. What depends on the data (feasible
+/// ratios, existing classes) is checked where the data is known.
+/// @throws InvalidArgument naming option, value and range.
+void validate(const TrainOptions& options);
+
+}  // namespace deepsad

@@ -1,0 +1,75 @@
+// One training run and one evaluation, as a single library call each: what `deepsad train` and `deepsad
+// evaluate` do.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deepsad/core/progress.h"
+#include "deepsad/data/semi_supervised.h"
+#include "deepsad/model/model.h"
+#include "deepsad/model/train_options.h"
+
+namespace deepsad {
+
+/// Scores of a test part, with where they come from.
+struct TestScores {
+  std::vector<std::uint32_t> rows;  ///< position in the data set's test part (images) or in the file (tables)
+  std::vector<TrueLabel> labels;
+  std::vector<float> scores;
+  std::vector<int> classes;  ///< original classes, or empty
+};
+
+struct Metrics {
+  double roc_auc = 0;            ///< NaN if the test set has one class only
+  double average_precision = 0;  ///< NaN likewise
+  std::size_t n_normal = 0, n_anomaly = 0;
+};
+
+struct AutoencoderResult {
+  double train_seconds = 0, test_seconds = 0;
+  Metrics metrics;
+};
+
+/// Everything a finished run knows.
+struct TrainRun {
+  TrainOptions options;  ///< resolved: seed drawn, network and preset filled in
+  std::shared_ptr<const Model> model;
+  SemiSupervisedSet training_set;  ///< rows, labels and realised counts
+  TestScores test;
+  Metrics metrics;
+  std::optional<AutoencoderResult> autoencoder;  ///< present if pretraining ran
+  std::vector<PhaseRecord> phases;
+  std::vector<Finding> findings;
+  std::string fit_report;  ///< JSON text from the detector
+  double load_seconds = 0, train_seconds = 0, test_seconds = 0;
+  std::size_t n_threads = 0;
+  std::string instruction_set;
+  std::vector<SourceFile> sources;
+  std::shared_ptr<const Dataset> test_data;  ///< raw data that test.rows index, for the image grids
+};
+
+/// Loads the data, splits, builds the semi-supervised set, scales, trains, tests. Resolves the options first
+/// and reports them through on_resolved (so that a caller can store them before long work starts).
+/// @throws InvalidArgument, DataError, NumericError, Interrupted.
+[[nodiscard]] TrainRun train_run(const TrainOptions& options, const Observer& observer, const StopToken* stop,
+                                 const std::function<void(const TrainOptions&)>& on_resolved = {});
+
+struct Evaluation {
+  TestScores test;
+  Metrics metrics;
+  double test_seconds = 0;
+  std::shared_ptr<const Dataset> test_data;
+};
+/// Scores the test part of `dataset` ("" = the one the model was trained on) with a stored model. Takes the
+/// split from the model, and refuses data that differs from what it was trained on (checksum), so that no
+/// training row is scored.
+[[nodiscard]] Evaluation evaluate_model(const Model& model, const std::string& dataset,
+                                        const std::string& data_dir, std::size_t n_threads,
+                                        const Observer& observer);
+
+}  // namespace deepsad

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# install_packages.sh build|test: installs the Debian packages that the build (and the tests) need, only those missing.
+set -euo pipefail
+
+build_packages=(
+  build-essential cmake ninja-build pkg-config
+  libarchive-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libpng-dev libspdlog-dev libssl-dev
+  libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
+)
+test_packages=(clang-format googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev python3)
+
+case "${1:-}" in
+  build) wanted=("${build_packages[@]}") ;;
+  test) wanted=("${build_packages[@]}" "${test_packages[@]}") ;;
+  *) echo "usage: $0 build|test" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "deepsad: this system has no apt-get. Install the counterparts of these Debian packages, then run cmake --preset release:" >&2
+  echo "  ${wanted[*]}" >&2
+  exit 1
+fi
+missing=()
+for package in "${wanted[@]}"; do
+  state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+    as_root=(sudo)
+  else
+    echo "deepsad: these packages are missing and installing them needs root: ${missing[*]}" >&2
+    echo "Ask an administrator to run:  apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+echo "deepsad: installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+if ! "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
+  echo "deepsad: apt-get could not install ${missing[*]}; see its message above" >&2
+  exit 1
+fi

@@ -1,0 +1,211 @@
+#include "deepsad/data/scaler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "deepsad/core/error.h"
+
+namespace deepsad {
+namespace {
+
+constexpr int kPixelMax = 255;
+
+// "data/cardio.mat" where the file is known, else the name of the set.
+std::string place(const Dataset& data) {
+  if (!data.sources.empty()) return data.sources.front().path;
+  return data.name.empty() ? "table" : data.name;
+}
+
+std::string feature_name(const Dataset& data, std::size_t j) {
+  if (j < data.feature_names.size()) return fmt::format("feature {} (\"{}\")", j, data.feature_names[j]);
+  return fmt::format("feature {}", j);
+}
+
+void require_rows(const Dataset& data, std::span<const std::uint32_t> rows, const char* operation) {
+  const std::size_t n = data.size();
+  for (const std::uint32_t row : rows) {
+    if (row >= n)
+      throw InvalidArgument(fmt::format("[{}] row {} of a Dataset with {} rows", operation, row, n));
+  }
+}
+
+void require_finite(const Dataset& data, std::span<const double> values, std::uint32_t row) {
+  const auto bad = std::find_if(values.begin(), values.end(), [](double x) { return !std::isfinite(x); });
+  if (bad == values.end()) return;
+  throw DataError(fmt::format(
+      "{}: row {}, {} (both counted from 0): found {}, wanted a finite number; remove or replace the missing "
+      "values",
+      place(data), row, feature_name(data, static_cast<std::size_t>(bad - values.begin())), *bad));
+}
+
+std::span<const double> row_of(const std::vector<double>& values, std::size_t row, std::size_t d) {
+  return std::span(values).subspan(row * d, d);
+}
+
+// A zero range means a constant feature, which is left where standardising put it.
+double divisor_of_range(double min, double max) {
+  return max > min ? max - min : 1.0;
+}
+
+}  // namespace
+
+Scaler Scaler::pixels(std::size_t n_features) {
+  if (n_features == 0) throw InvalidArgument("[Scaler] samples have 0 pixels; wanted at least 1");
+  return {Kind::pixels, n_features};
+}
+
+Scaler Scaler::fit(const Dataset& data, std::span<const std::uint32_t> rows) {
+  return std::holds_alternative<std::vector<double>>(data.values) ? fit_table(data, rows)
+                                                                  : pixels(data.n_features());
+}
+
+Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> rows) {
+  const auto* values = std::get_if<std::vector<double>>(&data.values);
+  if (values == nullptr) {
+    throw InvalidArgument(
+        fmt::format("[Scaler] {} holds bytes; a table scaler is fitted on numbers", place(data)));
+  }
+  const std::size_t d = data.n_features();
+  if (d == 0) throw DataError(fmt::format("{}: the table has 0 features; wanted at least 1", place(data)));
+  if (rows.empty()) throw InvalidArgument("[Scaler] no row to fit on; wanted at least 1");
+  require_rows(data, rows, "Scaler");
+  for (const std::uint32_t row : rows) require_finite(data, row_of(*values, row, d), row);
+
+  Scaler scaler(Kind::table, d);
+  const auto n = static_cast<double>(rows.size());
+  auto& mean = scaler.mean_;
+  auto& std_dev = scaler.std_;
+  auto& min = scaler.min_;
+  auto& max = scaler.max_;
+  // Raw extremes first: they tell a constant feature exactly. Its computed mean may miss the constant by a
+  // rounding, and the deviation, then tiny instead of 0, would blow any other value up to 1e16.
+  min.assign(row_of(*values, rows.front(), d).begin(), row_of(*values, rows.front(), d).end());
+  max = min;
+  mean.assign(d, 0.0);
+  std_dev.assign(d, 0.0);
+  for (const std::uint32_t row : rows) {
+    const auto x = row_of(*values, row, d);
+    for (std::size_t j = 0; j < d; ++j) {
+      mean[j] += x[j];
+      min[j] = std::min(min[j], x[j]);
+      max[j] = std::max(max[j], x[j]);
+    }
+  }
+  for (std::size_t j = 0; j < d; ++j) mean[j] = min[j] == max[j] ? min[j] : mean[j] / n;
+  for (const std::uint32_t row : rows) {
+    const auto x = row_of(*values, row, d);
+    for (std::size_t j = 0; j < d; ++j) std_dev[j] += (x[j] - mean[j]) * (x[j] - mean[j]);
+  }
+  for (std::size_t j = 0; j < d; ++j) {
+    std_dev[j] = std::sqrt(std_dev[j] / n);
+    if (!std::isfinite(mean[j]) || !std::isfinite(std_dev[j])) {
+      throw DataError(
+          fmt::format("{}: {} spans {} to {}: its mean and deviation leave the range of double; rescale it",
+                      place(data), feature_name(data, j), min[j], max[j]));
+    }
+    // 0 for a constant feature, and for one so small that its variance underflows: the min-max step still
+    // scales that.
+    if (std_dev[j] == 0) std_dev[j] = 1;
+    // Standardising is monotone, also in floating point, so the extremes of z are the images of the raw
+    // extremes.
+    min[j] = (min[j] - mean[j]) / std_dev[j];
+    max[j] = (max[j] - mean[j]) / std_dev[j];
+  }
+  return scaler;
+}
+
+Scaler Scaler::table_from_parts(std::vector<double> mean, std::vector<double> std, std::vector<double> min,
+                                std::vector<double> max) {
+  const std::size_t d = mean.size();
+  if (d == 0 || std.size() != d || min.size() != d || max.size() != d) {
+    throw InvalidArgument(fmt::format(
+        "[Scaler] mean, std, min, max have {}, {}, {}, {} entries; wanted equal numbers, at least 1", d,
+        std.size(), min.size(), max.size()));
+  }
+  for (std::size_t j = 0; j < d; ++j) {
+    if (!std::isfinite(mean[j]) || !std::isfinite(std[j]) || !std::isfinite(min[j]) ||
+        !std::isfinite(max[j]) || !(std[j] > 0) || min[j] > max[j]) {
+      throw InvalidArgument(
+          fmt::format("[Scaler] feature {}: mean {}, std {}, min {}, max {}; wanted finite numbers, std > 0 "
+                      "and min <= max",
+                      j, mean[j], std[j], min[j], max[j]));
+    }
+  }
+  Scaler scaler(Kind::table, d);
+  scaler.mean_ = std::move(mean);
+  scaler.std_ = std::move(std);
+  scaler.min_ = std::move(min);
+  scaler.max_ = std::move(max);
+  return scaler;
+}
+
+Matrix<float> Scaler::transform(const Dataset& data, std::span<const std::uint32_t> rows) const {
+  Matrix<float> result(rows.size(), n_features_);
+  transform(data, rows, {result.values.data(), result.rows, result.cols});
+  return result;
+}
+
+Matrix<float> Scaler::transform(const Dataset& data) const {
+  std::vector<std::uint32_t> rows(data.size());
+  std::iota(rows.begin(), rows.end(), 0U);
+  return transform(data, rows);
+}
+
+void Scaler::transform(const Dataset& data, std::span<const std::uint32_t> rows,
+                       MatrixView<float> dst) const {
+  const std::size_t d = n_features_;
+  if (data.n_features() != d) {
+    throw DataError(fmt::format("{}: samples have {} features; the model was fitted on {}", place(data),
+                                data.n_features(), d));
+  }
+  require_rows(data, rows, "Scaler::transform");
+  if (dst.rows() != rows.size() || dst.cols() != d) {
+    throw InvalidArgument(fmt::format("[Scaler::transform] destination is {} x {}; wanted {} x {}",
+                                      dst.rows(), dst.cols(), rows.size(), d));
+  }
+  if (kind_ == Kind::pixels) {
+    const auto* bytes = std::get_if<std::vector<std::uint8_t>>(&data.values);
+    if (bytes == nullptr) {
+      throw DataError(fmt::format("{}: holds numbers; the model was fitted on images of bytes", place(data)));
+    }
+    std::array<float, kPixelMax + 1> scaled{};
+    for (int i = 0; i <= kPixelMax; ++i) {
+      scaled[static_cast<std::size_t>(i)] = static_cast<float>(i) / static_cast<float>(kPixelMax);
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::uint8_t* src = bytes->data() + rows[i] * d;
+      float* out = dst.row(i).data();
+      for (std::size_t j = 0; j < d; ++j) out[j] = scaled[src[j]];
+    }
+    return;
+  }
+  const auto* values = std::get_if<std::vector<double>>(&data.values);
+  if (values == nullptr) {
+    throw DataError(
+        fmt::format("{}: holds images of bytes; the model was fitted on a table of numbers", place(data)));
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto x = row_of(*values, rows[i], d);
+    require_finite(data, x, rows[i]);
+    const auto out = dst.row(i);
+    for (std::size_t j = 0; j < d; ++j) {
+      const double z = (x[j] - mean_[j]) / std_[j];
+      out[j] = static_cast<float>((z - min_[j]) / divisor_of_range(min_[j], max_[j]));
+      if (!std::isfinite(out[j])) {
+        throw DataError(
+            fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values (mean "
+                        "{}, standard deviation "
+                        "{}) that its scaled value is no longer a number",
+                        place(data), rows[i], feature_name(data, j), x[j], mean_[j], std_[j]));
+      }
+    }
+  }
+}
+
+}  // namespace deepsad

@@ -1,0 +1,95 @@
+#include "detectors/autoencoder.h"
+
+#include "deepsad/core/error.h"
+#include "detectors/registry.h"
+#include "detectors/training_checks.h"
+#include "nn/losses.h"
+#include "nn/plan.h"
+#include "nn/training_loop.h"
+
+namespace deepsad {
+
+AutoencoderDetector::AutoencoderDetector(const NetworkDefinition& network, const AutoencoderOptions& options,
+                                         std::string phase)
+    : network_(network), options_(options), spec_(autoencoder(network)), phase_(std::move(phase)) {
+  validate(network);
+  validate(options.training);
+}
+
+AutoencoderDetector::AutoencoderDetector(const NetworkDefinition& network, const AutoencoderOptions& options,
+                                         StateDict state)
+    : AutoencoderDetector(network, options) {
+  if (const std::string problem = mismatch(spec_, state); !problem.empty())
+    throw InvalidArgument("[autoencoder] " + problem);
+  state_ = std::move(state);
+}
+
+void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
+  const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [&](std::size_t i) {
+    return !options_.exclude_labelled_anomalies || data.semi[i] != SemiLabel::anomaly;
+  });
+  check_trainable(spec_, data.x.cols(), rows.size(), options_.training, phase_);
+  phases_.clear();
+  findings_.clear();
+
+  StateDict state = initial_state(spec_, context.seed, "autoencoder");
+  std::vector<float> before(data.x.rows());
+  score_reconstruction(spec_, state, data.x, before, context.pool);
+
+  Plan<float> plan(spec_, largest_batch(rows.size(), options_.training), PlanMode::train, context.pool);
+  plan.load(state);
+  const ReconstructionLoss<float> loss(data.x.cols());
+  TrainingHistory history = train(plan, loss, data.x, rows,
+                                  {.name = phase_,
+                                   .shuffle_stream = "autoencoder",
+                                   .options = options_.training,
+                                   .seed = context.seed,
+                                   .observer = context.observer,
+                                   .stop = context.stop});
+  state_ = plan.state();
+  phases_.push_back({phase_, options_.training, std::move(history)});
+
+  std::vector<float> after(data.x.rows());
+  score_reconstruction(spec_, state_, data.x, after, context.pool);
+  check_scores_vary(after, findings_);
+  check_training_changed(before, after, findings_);
+  if (phase_ == "training") {
+    std::size_t n_labelled = 0;
+    for (const SemiLabel label : data.semi) n_labelled += label != SemiLabel::unlabelled ? 1 : 0;
+    if (!options_.exclude_labelled_anomalies) check_labels_wanted(method(), n_labelled, findings_);
+  }
+  report_ = {{"n_rows", rows.size()}, {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies}};
+}
+
+void AutoencoderDetector::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
+  check_scorable(spec_, !state_.empty(), x, scores.size());
+  score_reconstruction(spec_, state_, x, scores, pool);
+}
+
+std::string AutoencoderDetector::description() const {
+  return Json{{"network", Json::parse(deepsad::to_json(network_))}, {"options", to_json(options_)}}.dump();
+}
+
+Json to_json(const AutoencoderOptions& options) {
+  return {{"training", to_json(options.training)},
+          {"exclude_labelled_anomalies", options.exclude_labelled_anomalies}};
+}
+
+AutoencoderOptions autoencoder_options_from_json(const Json& json) {
+  return {.training = training_options_from_json(json.at("training")),
+          .exclude_labelled_anomalies = json.at("exclude_labelled_anomalies").get<bool>()};
+}
+
+std::unique_ptr<Detector> restore_autoencoder(const std::string& /*method*/, const Json& description,
+                                              StateDict tensors, const std::string& source) {
+  return std::make_unique<AutoencoderDetector>(network_from_json(description.at("network").dump(), source),
+                                               autoencoder_options_from_json(description.at("options")),
+                                               std::move(tensors));
+}
+
+std::unique_ptr<Detector> make_autoencoder(const NetworkDefinition& network,
+                                           const AutoencoderOptions& options) {
+  return std::make_unique<AutoencoderDetector>(network, options);
+}
+
+}  // namespace deepsad

@@ -1,0 +1,43 @@
+// The autoencoder, a detector of its own and the pretraining of Deep SAD and Deep SVDD.
+#pragma once
+
+#include "deepsad/detectors/deep_sad.h"
+#include "detectors/network_detector.h"
+
+namespace deepsad {
+
+class AutoencoderDetector final : public Detector {
+ public:
+  /// @param phase "training", or "pretraining" when another detector goes on from here
+  AutoencoderDetector(const NetworkDefinition& network, const AutoencoderOptions& options,
+                      std::string phase = "training");
+  /// @param state tensors prefixed "encoder." and "decoder."
+  AutoencoderDetector(const NetworkDefinition& network, const AutoencoderOptions& options, StateDict state);
+
+  [[nodiscard]] std::string method() const override { return "autoencoder"; }
+  [[nodiscard]] std::size_t n_features() const override { return n_elements(spec_.input); }
+  void fit(const TrainingSet& data, FitContext& context) override;
+  void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override;
+  [[nodiscard]] std::string description() const override;
+  [[nodiscard]] std::vector<DetectorTensor> tensors() const override { return state_; }
+  [[nodiscard]] const std::vector<PhaseRecord>& phases() const override { return phases_; }
+  [[nodiscard]] const std::vector<Finding>& findings() const override { return findings_; }
+  [[nodiscard]] std::string fit_report() const override { return report_.dump(); }
+
+  [[nodiscard]] const StateDict& state() const { return state_; }
+
+ private:
+  NetworkDefinition network_;
+  AutoencoderOptions options_;
+  NetworkSpec spec_;
+  std::string phase_ = "training";
+  StateDict state_;
+  std::vector<PhaseRecord> phases_;
+  std::vector<Finding> findings_;
+  Json report_ = Json::object();
+};
+
+[[nodiscard]] Json to_json(const AutoencoderOptions& options);
+[[nodiscard]] AutoencoderOptions autoencoder_options_from_json(const Json& json);
+
+}  // namespace deepsad

@@ -1,0 +1,55 @@
+// What the deep detectors share: running a network over rows, checking that a training set can be trained on,
+// and their options as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "deepsad/core/aligned_buffer.h"
+#include "deepsad/core/matrix_view.h"
+#include "deepsad/core/parallel.h"
+#include "deepsad/detectors/detector.h"
+#include "deepsad/nn/network_spec.h"
+#include "deepsad/nn/state_dict.h"
+#include "deepsad/nn/training.h"
+
+namespace deepsad {
+
+using Json = nlohmann::ordered_json;
+
+/// Outputs of the network in evaluation mode, one row each.
+[[nodiscard]] Matrix<float> network_outputs(const NetworkSpec& spec, const StateDict& state,
+                                            MatrixView<const float> x, ThreadPool& pool);
+
+/// score_i = |output_i - center|^2 for every row.
+void score_distances(const NetworkSpec& spec, const StateDict& state, std::span<const float> center,
+                     MatrixView<const float> x, std::span<float> scores, ThreadPool& pool);
+
+/// score_i = (1/d) sum_j (reconstruction_ij - x_ij)^2.
+void score_reconstruction(const NetworkSpec& autoencoder, const StateDict& state, MatrixView<const float> x,
+                          std::span<float> scores, ThreadPool& pool);
+
+/// @throws InvalidArgument if the data's features are not the network's inputs, there are no rows, or a batch
+/// of one row would meet a batch normalisation over vectors (its variance would be 0).
+void check_trainable(const NetworkSpec& spec, std::size_t n_features, std::size_t n_rows,
+                     const TrainingOptions& options, const std::string& phase);
+
+/// @throws InvalidArgument naming both shapes, if x cannot be scored by a network of this spec.
+void check_scorable(const NetworkSpec& spec, bool fitted, MatrixView<const float> x, std::size_t n_scores);
+
+[[nodiscard]] Json to_json(const TrainingOptions& options);
+[[nodiscard]] TrainingOptions training_options_from_json(const Json& json);
+
+/// Row numbers 0..n-1 for which keep(i) holds.
+template <class F>
+std::vector<std::uint32_t> select_rows(std::size_t n, F&& keep) {
+  std::vector<std::uint32_t> rows;
+  rows.reserve(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (keep(i)) rows.push_back(static_cast<std::uint32_t>(i));
+  }
+  return rows;
+}
+
+}  // namespace deepsad

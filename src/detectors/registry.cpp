@@ -1,0 +1,50 @@
+#include "detectors/registry.h"
+
+#include <fmt/format.h>
+
+#include "deepsad/core/error.h"
+
+namespace deepsad {
+namespace {
+
+struct Entry {
+  const char* method;
+  std::unique_ptr<Detector> (*restore)(const std::string& method, const Json& description, StateDict tensors,
+                                       const std::string& source);
+};
+
+constexpr Entry kRegistry[] = {
+    {"deep_sad", restore_deep_sad},
+    {"deep_svdd", restore_deep_sad},
+    {"autoencoder", restore_autoencoder},
+};
+
+}  // namespace
+
+const std::vector<std::string>& detector_methods() {
+  static const std::vector<std::string> methods = [] {
+    std::vector<std::string> names;
+    for (const Entry& entry : kRegistry) names.emplace_back(entry.method);
+    return names;
+  }();
+  return methods;
+}
+
+std::unique_ptr<Detector> restore_detector(const std::string& method, const std::string& description,
+                                           std::vector<DetectorTensor> tensors, const std::string& source) {
+  for (const Entry& entry : kRegistry) {
+    if (method != entry.method) continue;
+    try {
+      return entry.restore(method, Json::parse(description), std::move(tensors), source);
+    } catch (const Json::exception& error) {
+      throw ModelError(
+          fmt::format("{}: the description of the {} is damaged: {}", source, method, error.what()));
+    } catch (const InvalidArgument& error) {
+      throw ModelError(fmt::format("{}: {}", source, error.what()));
+    }
+  }
+  throw ModelError(fmt::format("{}: unknown method \"{}\"; this version knows {}", source, method,
+                               fmt::join(detector_methods(), ", ")));
+}
+
+}  // namespace deepsad

@@ -1,0 +1,21 @@
+// How each method is rebuilt from a model file. A new detector adds its function here and its line in
+// registry.cpp.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "deepsad/detectors/detector.h"
+#include "detectors/network_detector.h"
+
+namespace deepsad {
+
+// Each throws InvalidArgument, ModelError or a JSON exception; restore_detector() turns all of them into
+// ModelError.
+[[nodiscard]] std::unique_ptr<Detector> restore_deep_sad(const std::string& method, const Json& description,
+                                                         StateDict tensors, const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_autoencoder(const std::string& method,
+                                                            const Json& description, StateDict tensors,
+                                                            const std::string& source);
+
+}  // namespace deepsad

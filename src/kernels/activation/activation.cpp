@@ -1,0 +1,103 @@
+#include "kernels/activation/activation.h"
+
+#include <cstddef>
+
+#include "kernels/activation/activation_reference.h"
+#include "kernels/dispatch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/activation/activation.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+#include "kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace deepsad::kernels::HWY_NAMESPACE {
+#if DEEPSAD_IS_VECTOR_TARGET
+void leaky_relu_forward(std::size_t n, const float* x, float slope, float* y) noexcept {
+  const D d;
+  const V slopes = hn::Set(d, slope);
+  for (std::size_t i = 0; i < n; i += kVector) {
+    const V value = hn::Load(d, x + i);
+    hn::Store(hn::IfThenElse(hn::Gt(value, hn::Zero(d)), value, hn::Mul(slopes, value)), d, y + i);
+  }
+}
+
+void leaky_relu_backward(std::size_t n, const float* x, const float* dy, float slope, float* dx) noexcept {
+  const D d;
+  const V slopes = hn::Set(d, slope);
+  for (std::size_t i = 0; i < n; i += kVector) {
+    const V g = hn::Load(d, dy + i);
+    const auto positive = hn::Gt(hn::Load(d, x + i), hn::Zero(d));
+    hn::Store(hn::IfThenElse(positive, g, hn::Mul(slopes, g)), d, dx + i);
+  }
+}
+
+void sigmoid_forward(std::size_t n, const float* x, float* y) noexcept {
+  const D d;
+  const V one = hn::Set(d, 1.0F);
+  for (std::size_t i = 0; i < n; i += kVector) {
+    const V value = hn::Load(d, x + i);
+    // exp of -|x| cannot overflow, and small results keep their digits. Exp errs by 1 unit in the last place,
+    // the addition and the division by half a unit each.
+    const V e = hn::Exp(d, hn::Neg(hn::Abs(value)));
+    const V numerator = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), e, one);
+    const V result = hn::Div(numerator, hn::Add(one, e));
+    hn::Store(hn::IfThenElse(hn::IsNaN(value), value, result), d, y + i);  // Exp makes a number of NaN
+  }
+}
+
+void sigmoid_backward(std::size_t n, const float* y, const float* dy, float* dx) noexcept {
+  const D d;
+  const V one = hn::Set(d, 1.0F);
+  for (std::size_t i = 0; i < n; i += kVector) {
+    const V value = hn::Load(d, y + i);
+    hn::Store(hn::Mul(hn::Mul(hn::Load(d, dy + i), value), hn::Sub(one, value)), d, dx + i);
+  }
+}
+
+#endif  // DEEPSAD_IS_VECTOR_TARGET
+}  // namespace deepsad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deepsad::kernels {
+
+void leaky_relu_forward(std::size_t n, const float* x, float slope, float* y) noexcept {
+  DEEPSAD_CALL_KERNEL(leaky_relu_forward, n, x, slope, y);
+}
+
+void leaky_relu_forward(std::size_t n, const double* x, double slope, double* y) noexcept {
+  reference::leaky_relu_forward(n, x, slope, y);
+}
+
+void leaky_relu_backward(std::size_t n, const float* x, const float* dy, float slope, float* dx) noexcept {
+  DEEPSAD_CALL_KERNEL(leaky_relu_backward, n, x, dy, slope, dx);
+}
+
+void leaky_relu_backward(std::size_t n, const double* x, const double* dy, double slope,
+                         double* dx) noexcept {
+  reference::leaky_relu_backward(n, x, dy, slope, dx);
+}
+
+void sigmoid_forward(std::size_t n, const float* x, float* y) noexcept {
+  DEEPSAD_CALL_KERNEL(sigmoid_forward, n, x, y);
+}
+
+void sigmoid_forward(std::size_t n, const double* x, double* y) noexcept {
+  reference::sigmoid_forward(n, x, y);
+}
+
+void sigmoid_backward(std::size_t n, const float* y, const float* dy, float* dx) noexcept {
+  DEEPSAD_CALL_KERNEL(sigmoid_backward, n, y, dy, dx);
+}
+
+void sigmoid_backward(std::size_t n, const double* y, const double* dy, double* dx) noexcept {
+  reference::sigmoid_backward(n, y, dy, dx);
+}
+
+}  // namespace deepsad::kernels
+#endif  // HWY_ONCE

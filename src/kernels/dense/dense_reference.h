@@ -1,0 +1,49 @@
+// The fully connected layer as it is written in dense.h. Scalar set of the float kernels, only set of double.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/dense/dense.h"
+
+namespace deepsad::kernels::reference {
+
+template <class T>
+void dense_forward(std::size_t n_in, std::size_t n_out, const T* x, const T* w, const T* bias,
+                   T* y) noexcept {
+  for (std::size_t o = 0; o < n_out; ++o) {
+    T sum[kLanes] = {};
+    for (std::size_t i = 0; i < n_in; ++i) {
+      for (std::size_t l = 0; l < kLanes; ++l) sum[l] += w[o * n_in + i] * x[i * kLanes + l];
+    }
+    for (std::size_t l = 0; l < kLanes; ++l) y[o * kLanes + l] = sum[l] + (bias == nullptr ? T{0} : bias[o]);
+  }
+}
+
+template <class T>
+void dense_data_gradient(std::size_t n_in, std::size_t n_out, const T* dy, const T* w, T* dx) noexcept {
+  for (std::size_t i = 0; i < n_in; ++i) {
+    T sum[kLanes] = {};
+    for (std::size_t o = 0; o < n_out; ++o) {
+      for (std::size_t l = 0; l < kLanes; ++l) sum[l] += w[o * n_in + i] * dy[o * kLanes + l];
+    }
+    for (std::size_t l = 0; l < kLanes; ++l) dx[i * kLanes + l] = sum[l];
+  }
+}
+
+template <class T>
+void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const T* x, const T* dy, T* dw, T* dbias,
+                           T* /*scratch*/) noexcept {
+  for (std::size_t o = 0; o < n_out; ++o) {
+    for (std::size_t i = 0; i < n_in; ++i) {
+      T sum{0};
+      for (std::size_t l = 0; l < kLanes; ++l) sum += dy[o * kLanes + l] * x[i * kLanes + l];
+      dw[o * n_in + i] += sum;
+    }
+    if (dbias == nullptr) continue;
+    T sum{0};
+    for (std::size_t l = 0; l < kLanes; ++l) sum += dy[o * kLanes + l];
+    dbias[o] += sum;
+  }
+}
+
+}  // namespace deepsad::kernels::reference

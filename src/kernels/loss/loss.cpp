@@ -1,0 +1,114 @@
+#include "kernels/loss/loss.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/dispatch.h"
+#include "kernels/loss/loss_reference.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/loss/loss.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace deepsad::kernels::HWY_NAMESPACE {
+#if DEEPSAD_IS_VECTOR_TARGET
+namespace {
+
+/// Rows summed in float before they are added to the double sums: 64 additions keep the error near 1e-6.
+constexpr std::size_t kFold = 64;
+
+}  // namespace
+
+void squared_error(std::size_t n, std::size_t n_valid, const float* y, const float* t, float scale, float* dy,
+                   double* loss) noexcept {
+  const D d;
+  const V factor = hn::Set(d, scale * (2.0F / static_cast<float>(n)));
+  const ValidLanes valid(n_valid);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const std::size_t before = part * kVector;
+    const M mask = valid.part[part];
+    double sums[kVector] = {};
+    for (std::size_t j = 0; j < n;) {
+      V squares = hn::Zero(d);
+      for (const std::size_t end = std::min(n, j + kFold); j < end; ++j) {
+        const std::size_t at = j * kLanes + before;
+        const V difference = hn::IfThenElseZero(mask, hn::Sub(hn::Load(d, y + at), hn::Load(d, t + at)));
+        squares = hn::MulAdd(difference, difference, squares);
+        if (dy != nullptr) hn::Store(hn::Mul(factor, difference), d, dy + at);
+      }
+      alignas(64) float folded[kVector];
+      hn::Store(squares, d, folded);
+      for (std::size_t l = 0; l < kVector; ++l) sums[l] += static_cast<double>(folded[l]);
+    }
+    for (std::size_t l = 0; l < kVector; ++l) loss[before + l] = sums[l] / static_cast<double>(n);
+  }
+}
+
+void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept {
+  const D d;
+  for (std::size_t first = 0; first < kLanes; first += kVector) {
+    V sum = hn::Zero(d);
+    for (std::size_t j = 0; j < n; ++j) {
+      const V difference = hn::Sub(hn::Load(d, z + j * kLanes + first), hn::Set(d, c[j]));
+      sum = hn::MulAdd(difference, difference, sum);
+    }
+    hn::Store(sum, d, distance + first);
+  }
+}
+
+void squared_distance_backward(std::size_t n, const float* z, const float* c, const float* factor,
+                               float* dz) noexcept {
+  const D d;
+  const V two = hn::Set(d, 2.0F);
+  for (std::size_t first = 0; first < kLanes; first += kVector) {
+    const V factors = hn::LoadU(d, factor + first);
+    const auto used = hn::Ne(factors, hn::Zero(d));  // 0 whatever z holds in the other lanes
+    for (std::size_t j = 0; j < n; ++j) {
+      const std::size_t at = j * kLanes + first;
+      const V difference = hn::Sub(hn::Load(d, z + at), hn::Set(d, c[j]));
+      hn::Store(hn::IfThenElseZero(used, hn::Mul(hn::Mul(two, difference), factors)), d, dz + at);
+    }
+  }
+}
+
+#endif  // DEEPSAD_IS_VECTOR_TARGET
+}  // namespace deepsad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deepsad::kernels {
+
+void squared_error(std::size_t n, std::size_t n_valid, const float* y, const float* t, float scale, float* dy,
+                   double* loss) noexcept {
+  DEEPSAD_CALL_KERNEL(squared_error, n, n_valid, y, t, scale, dy, loss);
+}
+
+void squared_error(std::size_t n, std::size_t n_valid, const double* y, const double* t, double scale,
+                   double* dy, double* loss) noexcept {
+  reference::squared_error(n, n_valid, y, t, scale, dy, loss);
+}
+
+void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept {
+  DEEPSAD_CALL_KERNEL(squared_distance, n, z, c, distance);
+}
+
+void squared_distance(std::size_t n, const double* z, const double* c, double* distance) noexcept {
+  reference::squared_distance(n, z, c, distance);
+}
+
+void squared_distance_backward(std::size_t n, const float* z, const float* c, const float* factor,
+                               float* dz) noexcept {
+  DEEPSAD_CALL_KERNEL(squared_distance_backward, n, z, c, factor, dz);
+}
+
+void squared_distance_backward(std::size_t n, const double* z, const double* c, const double* factor,
+                               double* dz) noexcept {
+  reference::squared_distance_backward(n, z, c, factor, dz);
+}
+
+}  // namespace deepsad::kernels
+#endif  // HWY_ONCE

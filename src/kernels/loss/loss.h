@@ -1,0 +1,30 @@
+// Losses over one group; each gives every lane's loss and writes the gradient of scale * (sum of lane
+// losses).
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/layout.h"
+
+namespace deepsad::kernels {
+
+/// loss[l] = (1/n) sum_j (y[j] - t[j])^2 for lanes l < n_valid (0 beyond), dy[j] = scale (2/n) (y[j] - t[j])
+/// (0 in unused lanes). y, t [n][16]; loss [16] in double. dy may be y, or nullptr when only the loss is
+/// wanted.
+void squared_error(std::size_t n, std::size_t n_valid, const float* y, const float* t, float scale, float* dy,
+                   double* loss) noexcept;
+void squared_error(std::size_t n, std::size_t n_valid, const double* y, const double* t, double scale,
+                   double* dy, double* loss) noexcept;
+
+/// distance[l] = sum_j (z[j] - c[j])^2 for all 16 lanes; z [n][16], c [n].
+void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept;
+void squared_distance(std::size_t n, const double* z, const double* c, double* distance) noexcept;
+
+/// dz[j][l] = 2 (z[j][l] - c[j]) factor[l]: the gradient of any function of the squared distance, factor its
+/// derivative (0 in unused lanes). dz may be z.
+void squared_distance_backward(std::size_t n, const float* z, const float* c, const float* factor,
+                               float* dz) noexcept;
+void squared_distance_backward(std::size_t n, const double* z, const double* c, const double* factor,
+                               double* dz) noexcept;
+
+}  // namespace deepsad::kernels

@@ -1,0 +1,47 @@
+// The losses as they are written in loss.h. Scalar set of the float kernels, only set of double.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/loss/loss.h"
+
+namespace deepsad::kernels::reference {
+
+template <class T>
+void squared_error(std::size_t n, std::size_t n_valid, const T* y, const T* t, T scale, T* dy,
+                   double* loss) noexcept {
+  const T factor = scale * (T{2} / static_cast<T>(n));
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    double sum = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      const T difference = l < n_valid ? y[j * kLanes + l] - t[j * kLanes + l] : T{0};
+      sum += static_cast<double>(difference) * static_cast<double>(difference);
+      if (dy != nullptr) dy[j * kLanes + l] = factor * difference;
+    }
+    loss[l] = sum / static_cast<double>(n);
+  }
+}
+
+template <class T>
+void squared_distance(std::size_t n, const T* z, const T* c, T* distance) noexcept {
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    T sum{0};
+    for (std::size_t j = 0; j < n; ++j) {
+      const T difference = z[j * kLanes + l] - c[j];
+      sum += difference * difference;
+    }
+    distance[l] = sum;
+  }
+}
+
+template <class T>
+void squared_distance_backward(std::size_t n, const T* z, const T* c, const T* factor, T* dz) noexcept {
+  for (std::size_t j = 0; j < n; ++j) {
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const T difference = z[j * kLanes + l] - c[j];
+      dz[j * kLanes + l] = factor[l] == 0 ? T{0} : T{2} * difference * factor[l];
+    }
+  }
+}
+
+}  // namespace deepsad::kernels::reference

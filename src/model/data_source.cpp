@@ -1,0 +1,59 @@
+#include "model/data_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+#include "deepsad/core/error.h"
+#include "deepsad/data/named_sets.h"
+#include "deepsad/data/synthetic.h"
+#include "deepsad/storage/checksum.h"
+
+namespace deepsad {
+namespace {
+
+void add_to(Sha256& digest, const Dataset& data) {
+  const auto add = [&digest](const auto& values) {
+    using Value = typename std::decay_t<decltype(values)>::value_type;
+    digest.update({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(Value)});
+  };
+  std::visit(add, data.values);
+  add(data.labels);
+  add(data.classes);
+}
+
+}  // namespace
+
+std::vector<std::string> source_names() {
+  std::vector<std::string> names{"glyphs", "toy2d"};
+  for (const NamedSetInfo& info : named_sets()) names.emplace_back(info.name);
+  return names;
+}
+
+SourceData load_source(const std::string& dataset, const std::string& data_dir, ThreadPool& pool) {
+  SourceData source;
+  if (dataset == "glyphs" || dataset == "toy2d") {
+    SyntheticSet set = dataset == "glyphs" ? glyphs({}, pool) : toy2d({});
+    source.train = std::move(set.train);
+    source.test = std::move(set.test);
+  } else {
+    const std::vector<std::string> names = source_names();
+    if (std::find(names.begin(), names.end(), dataset) == names.end()) {
+      const std::string nearest = nearest_name(dataset, names.data(), names.size());
+      throw InvalidArgument(fmt::format("unknown data set \"{}\"{}; known: {}", dataset,
+                                        nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest),
+                                        fmt::join(names, ", ")));
+    }
+    LoadedSet set = load_named_set(dataset, data_dir);
+    source.train = std::move(set.train);
+    source.test = std::move(set.test);
+  }
+  Sha256 digest;
+  add_to(digest, source.train);
+  if (source.test) add_to(digest, *source.test);
+  source.checksum = digest.hex();
+  return source;
+}
+
+}  // namespace deepsad

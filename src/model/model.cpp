@@ -1,0 +1,236 @@
+#include "deepsad/model/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "deepsad/core/error.h"
+#include "deepsad/core/version.h"
+#include "deepsad/nn/network_spec.h"
+#include "deepsad/storage/atomic_file.h"
+#include "deepsad/storage/safetensors.h"
+
+namespace deepsad {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Rows scaled and scored at a time: 1024 CIFAR images are 12 MB.
+constexpr std::size_t kChunkRows = 1024;
+
+// Keys of the file's metadata (docs/model-file.md).
+constexpr const char* kFormatVersion = "deepsad.format_version";
+constexpr const char* kMethod = "deepsad.method";
+constexpr const char* kDetector = "deepsad.detector";
+constexpr const char* kScaler = "deepsad.scaler";
+constexpr const char* kSchema = "deepsad.schema";
+constexpr const char* kSetup = "deepsad.setup";
+constexpr const char* kSummary = "deepsad.summary";
+constexpr const char* kWriter = "deepsad.writer";
+
+Json to_json(const Scaler& scaler) {
+  if (scaler.kind() == Scaler::Kind::pixels) return {{"kind", "pixels"}, {"n_features", scaler.n_features()}};
+  return {{"kind", "table"},
+          {"mean", scaler.mean()},
+          {"std", scaler.std()},
+          {"min", scaler.min()},
+          {"max", scaler.max()}};
+}
+
+Scaler scaler_from_json(const Json& json) {
+  const auto kind = json.at("kind").get<std::string>();
+  if (kind == "pixels") return Scaler::pixels(json.at("n_features").get<std::size_t>());
+  if (kind != "table") throw InvalidArgument(fmt::format("unknown scaler \"{}\"", kind));
+  const auto numbers = [&](const char* key) { return json.at(key).get<std::vector<double>>(); };
+  return Scaler::table_from_parts(numbers("mean"), numbers("std"), numbers("min"), numbers("max"));
+}
+
+Json to_json(const DataSetup& setup) {
+  return {{"dataset", setup.dataset},
+          {"normal_classes", setup.normal_classes},
+          {"known_anomaly_classes", setup.known_anomaly_classes},
+          {"ratio_known_normal", setup.ratio_known_normal},
+          {"ratio_known_outlier", setup.ratio_known_outlier},
+          {"ratio_pollution", setup.ratio_pollution},
+          {"seed", setup.seed},
+          {"test_rows", setup.test_rows},
+          {"reference_split", setup.reference_split},
+          {"data_checksum", setup.data_checksum}};
+}
+
+DataSetup setup_from_json(const Json& json) {
+  return {.dataset = json.at("dataset").get<std::string>(),
+          .normal_classes = json.at("normal_classes").get<std::vector<int>>(),
+          .known_anomaly_classes = json.at("known_anomaly_classes").get<std::vector<int>>(),
+          .ratio_known_normal = json.at("ratio_known_normal").get<double>(),
+          .ratio_known_outlier = json.at("ratio_known_outlier").get<double>(),
+          .ratio_pollution = json.at("ratio_pollution").get<double>(),
+          .seed = json.at("seed").get<std::uint64_t>(),
+          .test_rows = json.at("test_rows").get<std::vector<std::uint32_t>>(),
+          .reference_split = json.at("reference_split").get<bool>(),
+          .data_checksum = json.at("data_checksum").get<std::string>()};
+}
+
+NamedTensor to_stored(const DetectorTensor& tensor) {
+  if (tensor.is_count) return make_tensor(tensor.name, {}, std::span<const std::int64_t>(&tensor.count, 1));
+  return make_tensor(tensor.name, tensor.shape, std::span<const float>(tensor.values));
+}
+
+DetectorTensor from_stored(const NamedTensor& stored, const std::string& source) {
+  DetectorTensor tensor{
+      .name = stored.name, .shape = stored.shape, .values = {}, .is_count = false, .count = 0};
+  if (stored.type == TensorType::i64 && stored.shape.empty()) {
+    tensor.is_count = true;
+    tensor.count = tensor_values<std::int64_t>(stored, source).front();
+  } else {
+    tensor.values = tensor_values<float>(stored, source);
+  }
+  return tensor;
+}
+
+}  // namespace
+
+std::vector<float> score_rows(const Detector& detector, const Scaler& scaler, const Dataset& data,
+                              std::span<const std::uint32_t> rows, ThreadPool& pool) {
+  std::vector<float> scores(rows.size());
+  Matrix<float> chunk(std::min(kChunkRows, rows.size()), scaler.n_features());
+  for (std::size_t first = 0; first < rows.size(); first += kChunkRows) {
+    const std::size_t n = std::min(kChunkRows, rows.size() - first);
+    const MatrixView<float> x(chunk.values.data(), n, chunk.cols);
+    scaler.transform(data, rows.subspan(first, n), x);
+    detector.score(x, std::span<float>(scores).subspan(first, n), pool);
+  }
+  return scores;
+}
+
+Model::Model(std::unique_ptr<Detector> detector, Scaler scaler, std::vector<std::size_t> sample_shape,
+             std::vector<std::string> feature_names, DataSetup setup, std::string summary_json)
+    : detector_(std::move(detector)),
+      scaler_(std::move(scaler)),
+      sample_shape_(std::move(sample_shape)),
+      feature_names_(std::move(feature_names)),
+      setup_(std::move(setup)),
+      summary_(std::move(summary_json)) {
+  if (scaler_.n_features() != detector_->n_features() ||
+      n_elements(sample_shape_) != detector_->n_features()) {
+    throw InvalidArgument(
+        fmt::format("[model] samples of {}, a scaler of {} features and a detector of {} do not fit",
+                    to_string(sample_shape_), scaler_.n_features(), detector_->n_features()));
+  }
+}
+
+const Detector& Model::detector() const {
+  return *detector_;
+}
+const Scaler& Model::scaler() const {
+  return scaler_;
+}
+const std::vector<std::size_t>& Model::sample_shape() const {
+  return sample_shape_;
+}
+const std::vector<std::string>& Model::feature_names() const {
+  return feature_names_;
+}
+const DataSetup& Model::setup() const {
+  return setup_;
+}
+const std::string& Model::summary() const {
+  return summary_;
+}
+
+std::vector<float> Model::score(const Dataset& data, std::span<const std::uint32_t> rows,
+                                ThreadPool& pool) const {
+  if (data.sample_shape != sample_shape_) {
+    throw DataError(fmt::format("{}: samples are {} but the model was trained on {}", data.name,
+                                to_string(data.sample_shape), to_string(sample_shape_)));
+  }
+  return score_rows(*detector_, scaler_, data, rows, pool);
+}
+
+std::vector<float> Model::score(const Dataset& data, ThreadPool& pool) const {
+  std::vector<std::uint32_t> rows(data.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(i);
+  return score(data, rows, pool);
+}
+
+std::vector<std::uint8_t> Model::to_bytes() const {
+  Safetensors file;
+  file.metadata = {{kFormatVersion, std::to_string(kModelFormatVersion)},
+                   {kWriter, fmt::format("deepsad {}", version())},
+                   {kMethod, detector_->method()},
+                   {kDetector, detector_->description()},
+                   {kScaler, to_json(scaler_).dump()},
+                   {kSchema, Json{{"sample_shape", sample_shape_}, {"feature_names", feature_names_}}.dump()},
+                   {kSetup, to_json(setup_).dump()},
+                   {kSummary, summary_}};
+  for (const DetectorTensor& tensor : detector_->tensors()) file.tensors.push_back(to_stored(tensor));
+  return write_safetensors(file);
+}
+
+void Model::save(const std::string& path) const {
+  write_file(path, to_bytes());
+}
+
+Model Model::load(const std::string& path) {
+  return from_bytes(read_file(path), path);
+}
+
+Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& name) {
+  // The version is looked at before the checksum, so that a file of a later version is called that.
+  const Safetensors file = read_safetensors(bytes, name);
+  const auto text = [&](const char* key) -> const std::string& {
+    const auto entry = file.metadata.find(key);
+    if (entry == file.metadata.end()) {
+      throw ModelError(fmt::format("{}: not a deepsad model: its metadata lacks \"{}\"", name, key));
+    }
+    return entry->second;
+  };
+  const std::string& format = text(kFormatVersion);
+  if (format != std::to_string(kModelFormatVersion)) {
+    throw ModelError(
+        fmt::format("{}: model format version {} (written by {}), but this is deepsad {}, which reads up to "
+                    "version {}; update deepsad",
+                    name, format, file.metadata.contains(kWriter) ? text(kWriter) : "an unknown program",
+                    version(), kModelFormatVersion));
+  }
+  (void)read_deepsad_safetensors(bytes, name);
+  std::vector<DetectorTensor> tensors;
+  for (const NamedTensor& tensor : file.tensors) tensors.push_back(from_stored(tensor, name));
+  std::unique_ptr<Detector> detector =
+      restore_detector(text(kMethod), text(kDetector), std::move(tensors), name);
+  try {
+    const Json schema = Json::parse(text(kSchema));
+    const Json summary = Json::parse(text(kSummary));
+    return {std::move(detector),
+            scaler_from_json(Json::parse(text(kScaler))),
+            schema.at("sample_shape").get<std::vector<std::size_t>>(),
+            schema.at("feature_names").get<std::vector<std::string>>(),
+            setup_from_json(Json::parse(text(kSetup))),
+            summary.dump()};
+  } catch (const Json::exception& error) {
+    throw ModelError(fmt::format("{}: damaged metadata: {}", name, error.what()));
+  } catch (const InvalidArgument& error) {
+    throw ModelError(fmt::format("{}: {}", name, error.what()));
+  }
+}
+
+std::string Model::inspect_json() const {
+  Json tensors = Json::array();
+  for (const DetectorTensor& tensor : detector_->tensors()) {
+    tensors.push_back(
+        {{"name", tensor.name}, {"shape", tensor.shape}, {"dtype", tensor.is_count ? "I64" : "F32"}});
+  }
+  return Json{{"format_version", kModelFormatVersion},
+              {"method", detector_->method()},
+              {"detector", Json::parse(detector_->description())},
+              {"sample_shape", sample_shape_},
+              {"feature_names", feature_names_},
+              {"scaler", to_json(scaler_)},
+              {"setup", to_json(setup_)},
+              {"summary", Json::parse(summary_)},
+              {"tensors", tensors}}
+      .dump(2);
+}
+
+}  // namespace deepsad

@@ -1,0 +1,573 @@
+#include "deepsad/model/train_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "deepsad/core/error.h"
+
+namespace deepsad {
+namespace {
+
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
+// Bounds beyond which a value is a slip of the pen, not a wish; they keep sizes far from overflow.
+constexpr double kMaxEpochs = 1e6;
+constexpr double kMaxBatch = 1e6;
+constexpr double kMaxClass = 1e6;
+constexpr double kMaxThreads = 1024;
+
+/// An interval of numbers, as a test and in words.
+struct Range {
+  double low = -kUnbounded, high = kUnbounded;
+  bool low_open = false, high_open = false;
+
+  bool contains(double x) const {
+    return std::isfinite(x) && (low_open ? x > low : x >= low) && (high_open ? x < high : x <= high);
+  }
+  std::string words() const {
+    const std::string left = fmt::format("{}", low), right = fmt::format("{:.17g}", high);
+    if (high == kUnbounded) return fmt::format("{} {}", low_open ? ">" : ">=", left);
+    return fmt::format("{} {} x {} {}", left, low_open ? "<" : "<=", high_open ? "<" : "<=", right);
+  }
+};
+
+constexpr Range above(double low) {
+  return {.low = low, .low_open = true};
+}
+constexpr Range at_least(double low) {
+  return {.low = low};
+}
+constexpr Range between(double low, double high) {
+  return {.low = low, .high = high};
+}
+
+template <class List>
+std::string joined(const List& list, const char* separator) {
+  std::string text;
+  for (const auto& entry : list) text += fmt::format("{}{}", text.empty() ? "" : separator, entry);
+  return text;
+}
+
+std::string quoted(const std::string& text) {
+  return fmt::format("\"{}\"", text);
+}
+
+std::string value_for_message(const OptionValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  if (const auto* list = std::get_if<std::vector<std::int64_t>>(&value))
+    return fmt::format("[{}]", joined(*list, ", "));
+  return option_value_text(value);
+}
+
+[[noreturn]] void refuse(const OptionValue& got, const std::string& wanted) {
+  throw InvalidArgument(fmt::format("got {}, wanted {}", value_for_message(got), wanted));
+}
+
+// What a member of TrainOptions is as an OptionValue: one overload of to_value/store per kind of member.
+template <class T>
+constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+
+template <class T>
+OptionType type_of() {
+  if constexpr (std::is_same_v<T, bool>)
+    return OptionType::boolean;
+  else if constexpr (is_integer<T>)
+    return OptionType::integer;
+  else if constexpr (std::is_same_v<T, double>)
+    return OptionType::real;
+  else if constexpr (std::is_same_v<T, std::string>)
+    return OptionType::text;
+  else
+    return OptionType::integer_list;
+}
+
+template <class T>
+OptionValue to_value(const T& member) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, double> || std::is_same_v<T, std::string>)
+    return member;
+  else if constexpr (is_integer<T>)
+    return static_cast<std::int64_t>(member);
+  else
+    return std::vector<std::int64_t>(member.begin(), member.end());
+}
+
+std::string wanted_type(OptionType type) {
+  switch (type) {
+    case OptionType::boolean:
+      return "true or false";
+    case OptionType::integer:
+      return "a whole number";
+    case OptionType::real:
+      return "a number";
+    case OptionType::text:
+      return "a text";
+    case OptionType::integer_list:
+      return "whole numbers";
+  }
+  return "";
+}
+
+// Files may write 150.0 for 150 and 1 for 1.0 or [1]; the value itself never changes. Anything else must have
+// the type.
+OptionValue converted(const OptionValue& value, OptionType type) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    if (type == OptionType::real) return static_cast<double>(*integer);
+    if (type == OptionType::integer_list) return std::vector<std::int64_t>{*integer};
+  }
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (const auto* real = std::get_if<double>(&value))
+    if (type == OptionType::integer && std::trunc(*real) == *real && std::abs(*real) <= kExact)
+      return static_cast<std::int64_t>(*real);
+  const bool fits =
+      (type == OptionType::boolean && std::holds_alternative<bool>(value)) ||
+      (type == OptionType::integer && std::holds_alternative<std::int64_t>(value)) ||
+      (type == OptionType::real && std::holds_alternative<double>(value)) ||
+      (type == OptionType::text && std::holds_alternative<std::string>(value)) ||
+      (type == OptionType::integer_list && std::holds_alternative<std::vector<std::int64_t>>(value));
+  if (!fits) refuse(value, wanted_type(type));
+  return value;
+}
+
+template <class T>
+void store(T& member, const OptionValue& value) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, double> || std::is_same_v<T, std::string>) {
+    member = std::get<T>(value);
+  } else if constexpr (is_integer<T>) {
+    member = static_cast<T>(std::get<std::int64_t>(value));
+  } else {
+    member.clear();
+    for (const std::int64_t entry : std::get<std::vector<std::int64_t>>(value))
+      member.push_back(static_cast<typename T::value_type>(entry));
+  }
+}
+
+/// Builds one line of the table below.
+template <class T>
+class Declare {
+ public:
+  Declare(std::string name, T TrainOptions::*member, std::string group, std::string help) {
+    option_.name = std::move(name);
+    option_.group = std::move(group);
+    option_.help = std::move(help);
+    option_.type = type_of<T>();
+    const TrainOptions defaults;
+    option_.default_text = option_value_text(to_value(defaults.*member));
+    option_.get = [member](const TrainOptions& options) { return to_value(options.*member); };
+    member_ = member;
+    if (option_.type == OptionType::boolean) option_.range = "true or false";
+  }
+  Declare& alias(std::string name) { return option_.aliases.push_back(std::move(name)), *this; }
+  Declare& unit(std::string unit) { return option_.unit = std::move(unit), *this; }
+  Declare& shown_default(std::string text) { return option_.default_text = std::move(text), *this; }
+  Declare& range(Range range) { return range_ = range, option_.range = range.words(), *this; }
+  Declare& range_in_words(std::string words) { return option_.range = std::move(words), *this; }
+  Declare& one_of(std::vector<std::string> choices) {
+    option_.range = "one of " + joined(choices, ", ");
+    option_.choices = std::move(choices);
+    return *this;
+  }
+  /// An extra check for what Range and one_of cannot say; throws through refuse().
+  Declare& check(std::function<void(const OptionValue&)> f) { return check_ = std::move(f), *this; }
+
+  OptionDeclaration done() {
+    const OptionType type = option_.type;
+    const std::string words = option_.range;
+    option_.set = [type, words, range = range_, choices = option_.choices, check = check_, member = member_](
+                      TrainOptions& options, const OptionValue& given) {
+      if (std::holds_alternative<std::monostate>(given)) return;
+      const OptionValue value = converted(given, type);
+      if (const auto* real = std::get_if<double>(&value))
+        if (!range.contains(*real)) refuse(value, "a number " + words);
+      if (const auto* integer = std::get_if<std::int64_t>(&value))
+        if (!range.contains(static_cast<double>(*integer))) refuse(value, "a whole number " + words);
+      if (const auto* list = std::get_if<std::vector<std::int64_t>>(&value))
+        for (const std::int64_t entry : *list)
+          if (!range.contains(static_cast<double>(entry))) refuse(value, "whole numbers " + words);
+      if (const auto* text = std::get_if<std::string>(&value))
+        if (!choices.empty() && std::find(choices.begin(), choices.end(), *text) == choices.end()) {
+          const std::string near = nearest_name(*text, choices.data(), choices.size());
+          refuse(value, words + (near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
+        }
+      if (check) check(value);
+      store(options.*member, value);
+    };
+    return option_;
+  }
+
+ private:
+  OptionDeclaration option_;
+  T TrainOptions::*member_;
+  Range range_;
+  std::function<void(const OptionValue&)> check_;
+};
+
+void check_ascending(const OptionValue& value) {
+  const auto& list = std::get<std::vector<std::int64_t>>(value);
+  if (std::adjacent_find(list.begin(), list.end(), std::greater_equal<>()) != list.end())
+    refuse(value, "epochs in ascending order, each once");
+}
+
+void check_classes(const OptionValue& value) {
+  auto list = std::get<std::vector<std::int64_t>>(value);
+  if (list.empty()) refuse(value, "at least one class");
+  std::sort(list.begin(), list.end());
+  if (std::adjacent_find(list.begin(), list.end()) != list.end()) refuse(value, "every class once");
+}
+
+void check_device(const OptionValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text == "auto" || text == "cpu") return;
+  const bool numbered =
+      text.size() > 5 && text.starts_with("cuda:") &&
+      std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (text != "cuda" && !numbered) refuse(value, "one of auto, cpu, cuda, cuda:N");
+  throw InvalidArgument(
+      fmt::format("got {}, but this build of deepsad has no CUDA; use auto or cpu", quoted(text)));
+}
+
+// The seed is the one optional member, and -1 is the reference's word for "not given".
+OptionDeclaration declare_seed() {
+  OptionDeclaration option;
+  option.name = "seed";
+  option.group = "Run";
+  option.type = OptionType::integer;
+  option.range = fmt::format("-1 <= x <= {}; -1 = draw one", kMaxSeed);
+  option.default_text = "drawn, logged and stored";
+  option.help = "seed of everything random; the same seed, data and options give the same bits";
+  option.get = [](const TrainOptions& options) -> OptionValue {
+    if (!options.seed) return std::monostate{};
+    return static_cast<std::int64_t>(*options.seed);
+  };
+  option.set = [range = option.range](TrainOptions& options, const OptionValue& given) {
+    if (std::holds_alternative<std::monostate>(given)) return;
+    const std::int64_t seed = std::get<std::int64_t>(converted(given, OptionType::integer));
+    if (seed < -1 || seed > static_cast<std::int64_t>(kMaxSeed)) refuse(given, "a whole number " + range);
+    if (seed == -1)
+      options.seed.reset();
+    else
+      options.seed = static_cast<std::uint64_t>(seed);
+  };
+  return option;
+}
+
+std::vector<OptionDeclaration> declare_options() {
+  using T = TrainOptions;
+  const Range share{.low = 0, .high = 1, .high_open = true};
+  std::vector<OptionDeclaration> table;
+  const auto add = [&table](auto&& declaration) { table.push_back(declaration.done()); };
+
+  const std::string data = "Data";
+  add(Declare("dataset", &T::dataset, data, "data set to train on; `deepsad data list` shows the names")
+          .alias("dataset_name")
+          .shown_default("none, must be given")
+          .range_in_words("a named or built-in set"));
+  add(Declare("data_dir", &T::data_dir, data, "folder in which the named sets lie")
+          .alias("data_path")
+          .shown_default("$DEEPSAD_DATA_DIR")
+          .range_in_words("a folder"));
+  add(Declare("normal_class", &T::normal_class, data,
+              "classes that count as normal; all others are anomalous")
+          .unit("class numbers")
+          .range(between(0, kMaxClass))
+          .check(check_classes));
+  add(Declare("known_outlier_class", &T::known_outlier_class, data,
+              "class the labelled anomalies come from if n_known_outlier_classes is 1")
+          .unit("class number")
+          .range(between(0, kMaxClass)));
+  add(Declare("n_known_outlier_classes", &T::n_known_outlier_classes, data,
+              "number of classes the labelled anomalies come from; with more than 1 they are drawn")
+          .unit("classes")
+          .range(between(0, kMaxClass)));
+  add(Declare("ratio_known_normal", &T::ratio_known_normal, data,
+              "labelled normal rows as a share of the whole training set")
+          .range(share));
+  add(Declare("ratio_known_outlier", &T::ratio_known_outlier, data,
+              "labelled anomalous rows as a share of the whole training set")
+          .range(share));
+  add(Declare("ratio_pollution", &T::ratio_pollution, data,
+              "anomalies as a share of the unlabelled part of the training set")
+          .range(share));
+
+  const std::string method = "Method and network";
+  add(Declare("method", &T::method, method, "detector to train")
+          .one_of({"deep_sad", "deep_svdd", "autoencoder"}));
+  add(Declare("network", &T::network, method, "network of the catalogue, or a TOML file that describes one")
+          .alias("net_name")
+          .shown_default("chosen from the data")
+          .range_in_words("a name or a file"));
+  add(Declare("leaky_relu_slope", &T::leaky_relu_slope, method, "slope of the leaky ReLU units below zero")
+          .range(between(0, 1)));
+  add(Declare("eta", &T::eta, method, "weight of the labelled rows in the loss of deep_sad").range(above(0)));
+  add(Declare("objective", &T::objective, method, "objective of deep_svdd")
+          .one_of({"one-class", "soft-boundary"}));
+  add(Declare("nu", &T::nu, method, "soft boundary: share of rows that may lie outside")
+          .range({.low = 0, .high = 1, .low_open = true, .high_open = true}));
+  add(Declare("warm_up_epochs", &T::warm_up_epochs, method,
+              "soft boundary: epochs before the radius follows the data")
+          .unit("epochs")
+          .range(between(0, kMaxEpochs)));
+  add(Declare("center_rows", &T::center_rows, method, "training rows whose mean the center is")
+          .one_of({"without-labelled-anomalies", "all"}));
+
+  const std::string training = "Training";
+  add(Declare("optimizer_name", &T::optimizer_name, training, "optimiser").one_of({"adam"}));
+  add(Declare("lr", &T::lr, training, "learning rate").range(above(0)));
+  add(Declare("n_epochs", &T::n_epochs, training, "passes over the training set")
+          .unit("epochs")
+          .range(between(0, kMaxEpochs)));
+  add(Declare("lr_milestone", &T::lr_milestone, training,
+              "epochs (counted from 0) from which on the learning rate is a tenth; ascending")
+          .unit("epochs")
+          .range(between(1, kMaxEpochs))
+          .shown_default("none")
+          .check(check_ascending));
+  add(Declare("batch_size", &T::batch_size, training, "rows of one step")
+          .unit("rows")
+          .range(between(1, kMaxBatch)));
+  add(Declare("weight_decay", &T::weight_decay, training, "L2 penalty: gradient += weight_decay * weight")
+          .range(at_least(0)));
+
+  const std::string pretraining = "Pretraining of the autoencoder";
+  add(Declare("pretrain", &T::pretrain, pretraining,
+              "train an autoencoder first and start from its encoder"));
+  add(Declare("ae_optimizer_name", &T::ae_optimizer_name, pretraining, "optimiser").one_of({"adam"}));
+  add(Declare("ae_lr", &T::ae_lr, pretraining, "learning rate").range(above(0)));
+  add(Declare("ae_n_epochs", &T::ae_n_epochs, pretraining, "passes over the training set")
+          .unit("epochs")
+          .range(between(0, kMaxEpochs)));
+  add(Declare("ae_lr_milestone", &T::ae_lr_milestone, pretraining,
+              "epochs (counted from 0) from which on the learning rate is a tenth; ascending")
+          .unit("epochs")
+          .range(between(1, kMaxEpochs))
+          .shown_default("none")
+          .check(check_ascending));
+  add(Declare("ae_batch_size", &T::ae_batch_size, pretraining, "rows of one step")
+          .unit("rows")
+          .range(between(1, kMaxBatch)));
+  add(Declare("ae_weight_decay", &T::ae_weight_decay, pretraining,
+              "L2 penalty: gradient += weight_decay * weight")
+          .range(at_least(0)));
+  add(Declare("ae_exclude_labelled_anomalies", &T::ae_exclude_labelled_anomalies, pretraining,
+              "leave the labelled anomalies out of the autoencoder's training"));
+
+  const std::string run = "Run";
+  add(Declare("preset", &T::preset, run, "recipe the other options start from")
+          .one_of({"none", "readme", "paper"}));
+  add(Declare("compat", &T::compat, run,
+              "reference: as the published code, defects included, for comparison only")
+          .one_of({"none", "reference"}));
+  table.push_back(declare_seed());
+  add(Declare("device", &T::device, run, "where to compute")
+          .range_in_words("one of auto, cpu, cuda, cuda:N")
+          .check(check_device));
+  add(Declare("num_threads", &T::num_threads, run, "threads; 0 = all processors; results do not depend on it")
+          .alias("threads")
+          .unit("threads")
+          .range(between(0, kMaxThreads)));
+  add(Declare("n_jobs_dataloader", &T::n_jobs_dataloader, run,
+              "accepted and without effect: the data lie in memory")
+          .unit("processes")
+          .range(between(0, kMaxThreads)));
+  add(Declare("strict", &T::strict, run, "end with exit code 5 if a check of the trained model fails"));
+  return table;
+}
+
+std::string with_underscores(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+bool parse_boolean(const std::string& word, bool& value) {
+  const std::string w = lower(word);
+  const auto is = [&w](const char* other) { return w == other; };
+  value = is("true") || is("t") || is("1") || is("yes") || is("y");
+  return value || is("false") || is("f") || is("0") || is("no") || is("n");
+}
+
+// std::from_chars: the whole word, C notation, no locale, no leading blank or plus sign.
+template <class T>
+bool parse_number(const std::string& word, T& value) {
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return error == std::errc() && end == word.data() + word.size();
+}
+
+std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
+  std::vector<std::int64_t> list;
+  for (const std::string& word : words) {
+    if (word.empty()) continue;  // an empty word is the empty list
+    for (std::size_t begin = 0; begin <= word.size();) {
+      const std::size_t comma = std::min(word.find(',', begin), word.size());
+      std::int64_t entry = 0;
+      if (!parse_number(word.substr(begin, comma - begin), entry))
+        refuse(word, "whole numbers, separated by commas");
+      list.push_back(entry);
+      begin = comma + 1;
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+const std::vector<OptionDeclaration>& train_option_declarations() {
+  static const std::vector<OptionDeclaration> table = declare_options();
+  return table;
+}
+
+const OptionDeclaration* find_train_option(const std::string& name) {
+  const std::string key = with_underscores(name);
+  for (const OptionDeclaration& option : train_option_declarations())
+    if (option.name == key ||
+        std::find(option.aliases.begin(), option.aliases.end(), key) != option.aliases.end())
+      return &option;
+  return nullptr;
+}
+
+OptionValue parse_option_value(const OptionDeclaration& option, const std::vector<std::string>& words) {
+  if (option.type == OptionType::integer_list) return parse_list(words);
+  if (words.size() != 1)
+    throw InvalidArgument(fmt::format("got {} values ({}), wanted one", words.size(), joined(words, ", ")));
+  const std::string& word = words[0];
+  bool boolean = false;
+  std::int64_t integer = 0;
+  double real = 0;
+  switch (option.type) {
+    case OptionType::boolean:
+      if (parse_boolean(word, boolean)) return boolean;
+      refuse(word, "true, t, 1, yes, y or false, f, 0, no, n");
+    case OptionType::integer:
+      if (parse_number(word, integer)) return integer;
+      refuse(word, "a whole number" + (option.range.empty() ? "" : " " + option.range));
+    case OptionType::real:
+      if (parse_number(word, real)) return real;
+      refuse(word, "a number" + (option.range.empty() ? "" : " " + option.range));
+    default:
+      return word;
+  }
+}
+
+std::string option_value_text(const OptionValue& value) {
+  return std::visit(
+      [](const auto& v) -> std::string {
+        using V = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<V, std::monostate>)
+          return "";
+        else if constexpr (std::is_same_v<V, std::vector<std::int64_t>>)
+          return joined(v, ",");
+        else
+          return fmt::format("{}", v);
+      },
+      value);
+}
+
+TrainOptions starting_options(const std::string& preset, const std::string& compat) {
+  TrainOptions options;
+  find_train_option("preset")->set(options, preset);
+  find_train_option("compat")->set(options, compat);
+  if (preset == "readme") {
+    options.lr = 1e-4;
+    options.n_epochs = 150;
+    options.lr_milestone = {50};
+    options.batch_size = 128;
+    options.weight_decay = 0.5e-6;
+    options.pretrain = true;
+    options.ae_lr = 1e-4;
+    options.ae_n_epochs = 150;
+    options.ae_batch_size = 128;
+    options.ae_weight_decay = 0.5e-3;
+  } else if (preset == "paper") {
+    options.leaky_relu_slope = 0.1;
+    options.eta = 1.0;
+    options.center_rows = "without-labelled-anomalies";
+    options.pretrain = true;
+    // 50 epochs at 1e-4, then 100 at 1e-5, for both phases. The paper's lambda / 2 |W|^2 with lambda = 1e-6
+    // is Adam's coupled decay 1e-6, for its gradient is lambda W.
+    options.lr = options.ae_lr = 1e-4;
+    options.n_epochs = options.ae_n_epochs = 150;
+    options.lr_milestone = options.ae_lr_milestone = {50};
+    options.batch_size = options.ae_batch_size = 200;
+    options.weight_decay = options.ae_weight_decay = 1e-6;
+  }
+  if (compat == "reference") options.center_rows = "all";
+  return options;
+}
+
+TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
+  const auto apply = [](TrainOptions& options, const OptionAssignment& assignment) {
+    try {
+      assignment.option->set(options, assignment.value);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(fmt::format("{}: {}", assignment.place, error.what()));
+    }
+  };
+  TrainOptions start;
+  for (const OptionLayer& layer : layers)
+    for (const OptionAssignment& assignment : layer)
+      if (assignment.option->name == "preset" || assignment.option->name == "compat")
+        apply(start, assignment);
+  TrainOptions options = starting_options(start.preset, start.compat);
+  for (const OptionLayer& layer : layers)
+    for (const OptionAssignment& assignment : layer) apply(options, assignment);
+  validate(options);
+  return options;
+}
+
+void validate(const TrainOptions& options) {
+  for (const OptionDeclaration& option : train_option_declarations()) {
+    TrainOptions scratch;
+    try {
+      // The seed is unsigned in the struct: what exceeds an int64 must not wrap into the range.
+      if (option.name == "seed" && options.seed.value_or(0) > kMaxSeed)
+        throw InvalidArgument(fmt::format("got {}, wanted a whole number {}", *options.seed, option.range));
+      option.set(scratch, option.get(options));
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(fmt::format("option {}: {}", option.name, error.what()));
+    }
+  }
+  const auto is_normal = [&](int c) {
+    return std::find(options.normal_class.begin(), options.normal_class.end(), c) !=
+           options.normal_class.end();
+  };
+  if (options.n_known_outlier_classes == 1 && is_normal(options.known_outlier_class))
+    throw InvalidArgument(
+        fmt::format("option known_outlier_class: class {} is also a normal_class; labelled anomalies must "
+                    "come from another class",
+                    options.known_outlier_class));
+  if (options.ratio_known_outlier > 0 && options.n_known_outlier_classes == 0)
+    throw InvalidArgument(fmt::format(
+        "option ratio_known_outlier: got {}, but n_known_outlier_classes is 0, so there is no class to take "
+        "labelled anomalies from; give n_known_outlier_classes 1 (or more)",
+        options.ratio_known_outlier));
+  if (options.ratio_known_normal + options.ratio_known_outlier > 1)
+    throw InvalidArgument(fmt::format(
+        "options ratio_known_normal and ratio_known_outlier: {} + {} is more than 1, the whole training set",
+        options.ratio_known_normal, options.ratio_known_outlier));
+  if (options.objective == "soft-boundary" && options.method != "deep_svdd")
+    throw InvalidArgument(fmt::format(
+        "option objective: soft-boundary belongs to method deep_svdd, but method is {}", options.method));
+  if (options.compat == "reference") {
+    if (options.method != "deep_sad")
+      throw InvalidArgument(
+          fmt::format("option compat: reference stands for the published Deep SAD program, but method is {}",
+                      options.method));
+    if (options.seed.value_or(0) > kMaxReferenceSeed)
+      throw InvalidArgument(
+          fmt::format("option seed: got {}, but the generators of compat reference take at most {}",
+                      *options.seed, kMaxReferenceSeed));
+    if (options.normal_class.size() != 1)
+      throw InvalidArgument(fmt::format("option normal_class: got {} classes, but compat reference knows one",
+                                        options.normal_class.size()));
+  }
+}
+
+}  // namespace deepsad

@@ -1,0 +1,401 @@
+#include "deepsad/model/train_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "deepsad/core/error.h"
+#include "deepsad/core/random.h"
+#include "deepsad/core/reference_random.h"
+#include "deepsad/core/version.h"
+#include "deepsad/data/split.h"
+#include "deepsad/detectors/deep_sad.h"
+#include "deepsad/evaluation/average_precision.h"
+#include "deepsad/evaluation/roc_auc.h"
+#include "deepsad/nn/catalogue.h"
+#include "kernels/isa.h"
+#include "model/data_source.h"
+
+namespace deepsad {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Rows of the source that are trained and tested on.
+struct Parts {
+  std::vector<std::uint32_t> train_rows;        // of source.train
+  std::vector<std::uint32_t> test_rows;         // of test_data(source)
+  std::vector<std::uint32_t> scaler_rows;       // of source.train: what the model's scaler is fitted on
+  std::vector<std::uint32_t> test_scaler_rows;  // of source.train, --compat reference on a table only
+};
+
+const Dataset& test_data(const SourceData& source) {
+  return source.test ? *source.test : source.train;
+}
+
+std::vector<std::uint32_t> all_rows(std::size_t n) {
+  std::vector<std::uint32_t> rows(n);
+  for (std::size_t i = 0; i < n; ++i) rows[i] = static_cast<std::uint32_t>(i);
+  return rows;
+}
+
+Parts split(const SourceData& source, std::uint64_t seed, bool reference) {
+  Parts parts;
+  if (source.test) {
+    parts.train_rows = all_rows(source.train.size());
+    parts.test_rows = all_rows(source.test->size());
+    parts.scaler_rows = parts.train_rows;
+    return parts;
+  }
+  if (reference) {
+    ReferenceSplits splits = split_table_reference(source.train.labels, seed);
+    parts.train_rows = std::move(splits.first.train);
+    parts.test_rows = std::move(splits.second.test);
+    parts.test_scaler_rows = std::move(splits.second.train);
+  } else {
+    TrainTestSplit one = split_table(source.train.labels, seed);
+    parts.train_rows = std::move(one.train);
+    parts.test_rows = std::move(one.test);
+  }
+  parts.scaler_rows = parts.train_rows;
+  return parts;
+}
+
+void check_normal_classes(const Dataset& data, std::span<const int> classes, const std::vector<int>& normal) {
+  std::vector<int> known(classes.begin(), classes.end());
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  for (const int wanted : normal) {
+    if (std::binary_search(known.begin(), known.end(), wanted)) continue;
+    throw InvalidArgument(fmt::format("normal_class {} is not a class of {}; its classes are {}", wanted,
+                                      data.name, fmt::join(known, ", ")));
+  }
+  if (known.size() == normal.size()) {
+    throw InvalidArgument(fmt::format("all classes of {} ({}) are normal, so there is no anomaly to detect",
+                                      data.name, fmt::join(known, ", ")));
+  }
+}
+
+// The known anomaly classes, and the semi-supervised set in rows of the source.
+struct Selection {
+  std::vector<int> known_classes;
+  SemiSupervisedSet set;
+};
+
+Selection select(const TrainOptions& options, const SourceData& source, const Parts& parts, bool reference) {
+  const std::vector<int> classes = sample_classes(source.train, parts.train_rows);
+  check_normal_classes(source.train, classes, options.normal_class);
+  const std::vector<int> anomalies = anomaly_classes(classes, options.normal_class);
+  const std::uint64_t seed = *options.seed;
+  Selection selection;
+  // A table has one anomaly class; any wish for known classes means that one.
+  const bool single = anomalies.size() == 1;
+  const std::size_t n_known =
+      single ? std::min<std::size_t>(1, options.n_known_outlier_classes) : options.n_known_outlier_classes;
+  const int known_class = single ? anomalies.front() : options.known_outlier_class;
+  const auto seed32 = static_cast<std::uint32_t>(seed);
+  if (reference) {
+    PythonRandom python(seed32);
+    selection.known_classes = choose_known_classes_reference(python, anomalies, n_known, known_class);
+  } else {
+    selection.known_classes = choose_known_classes(seed, anomalies, n_known, known_class);
+  }
+  const SemiSupervisedOptions wanted{
+      .normal_classes = options.normal_class,
+      .known_classes = selection.known_classes,
+      .ratios = {options.ratio_known_normal, options.ratio_known_outlier, options.ratio_pollution}};
+  if (reference) {
+    NumpyRandom numpy(seed32);
+    selection.set = semi_supervised_set_reference(classes, wanted, numpy);
+  } else {
+    selection.set = semi_supervised_set(classes, wanted, seed);
+  }
+  for (std::uint32_t& row : selection.set.rows) row = parts.train_rows[row];
+  return selection;
+}
+
+NetworkDefinition choose_network(TrainOptions& options, const Dataset& data) {
+  NetworkDefinition network;
+  if (options.network.empty()) {
+    network = default_network(data.name, data.sample_shape);
+    options.network = network.name;
+  } else if (options.network.ends_with(".toml")) {
+    std::ifstream in(options.network);
+    if (!in) throw InvalidArgument(fmt::format("{}: cannot open the network file", options.network));
+    std::ostringstream text;
+    text << in.rdbuf();
+    return network_from_toml(text.str(), options.network, data.sample_shape);
+  } else {
+    const auto& known = network_names();
+    // Networks chosen by default for other shapes have names of their own; a stored configuration gives them
+    // back.
+    if (std::find(known.begin(), known.end(), options.network) == known.end()) {
+      NetworkDefinition fallback = default_network(data.name, data.sample_shape);
+      network = fallback.name == options.network ? std::move(fallback) : network_by_name(options.network);
+    } else {
+      network = network_by_name(options.network);
+    }
+  }
+  if (network.encoder.input != data.sample_shape) {
+    throw InvalidArgument(
+        fmt::format("network {} takes samples of {} but {} has {}; leave the network out to have one chosen",
+                    network.name, to_string(network.encoder.input), data.name, to_string(data.sample_shape)));
+  }
+  return with_slope(std::move(network), options.leaky_relu_slope);
+}
+
+std::unique_ptr<Detector> make_detector(const TrainOptions& options, const NetworkDefinition& network,
+                                        bool reference) {
+  const AutoencoderOptions autoencoder{.training = {.learning_rate = options.ae_lr,
+                                                    .n_epochs = options.ae_n_epochs,
+                                                    .milestones = options.ae_lr_milestone,
+                                                    .batch_size = options.ae_batch_size,
+                                                    .weight_decay = options.ae_weight_decay,
+                                                    .reference_quirks = reference},
+                                       .exclude_labelled_anomalies = options.ae_exclude_labelled_anomalies};
+  if (options.method == "autoencoder") return make_autoencoder(network, autoencoder);
+  const DeepSadOptions deep_sad{.eta = options.eta,
+                                .training = {.learning_rate = options.lr,
+                                             .n_epochs = options.n_epochs,
+                                             .milestones = options.lr_milestone,
+                                             .batch_size = options.batch_size,
+                                             .weight_decay = options.weight_decay,
+                                             .reference_quirks = reference},
+                                .pretrain = options.pretrain,
+                                .pretraining = autoencoder,
+                                .transfer = !reference,
+                                .center_rows = reference || options.center_rows == "all"
+                                                   ? CenterRows::all
+                                                   : CenterRows::without_labelled_anomalies,
+                                .clamp_zeros = !reference,
+                                .reference_quirks = reference};
+  if (options.method == "deep_sad") return make_deep_sad(network, deep_sad);
+  if (options.method == "deep_svdd") {
+    return make_deep_svdd(network,
+                          {.base = deep_sad,
+                           .objective = options.objective == "soft-boundary" ? SvddObjective::soft_boundary
+                                                                             : SvddObjective::one_class,
+                           .nu = options.nu,
+                           .warm_up_epochs = options.warm_up_epochs});
+  }
+  throw InvalidArgument(
+      fmt::format("unknown method \"{}\"; known: {}", options.method, fmt::join(detector_methods(), ", ")));
+}
+
+Metrics metrics_of(const TestScores& test) {
+  Metrics metrics{.roc_auc = roc_auc(std::span<const float>(test.scores), test.labels),
+                  .average_precision = average_precision(std::span<const float>(test.scores), test.labels)};
+  for (const TrueLabel label : test.labels)
+    ++(label == TrueLabel::normal ? metrics.n_normal : metrics.n_anomaly);
+  return metrics;
+}
+
+TestScores test_frame(const SourceData& source, const std::vector<std::uint32_t>& rows,
+                      const std::vector<int>& normal) {
+  const Dataset& data = test_data(source);
+  const std::vector<int> classes = sample_classes(data, rows);
+  return {.rows = rows, .labels = true_labels(classes, normal), .scores = {}, .classes = classes};
+}
+
+// What the model file remembers of its training: nothing that depends on the machine, so that equal runs give
+// equal files.
+std::string summary_of(const TrainOptions& options, const SemiSupervisedSet& set, const Metrics& metrics) {
+  const auto number_or_null = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
+  return Json{{"deepsad_version", version()},
+              {"method", options.method},
+              {"network", options.network},
+              {"preset", options.preset},
+              {"compat", options.compat},
+              {"training_rows", set.rows.size()},
+              {"known_normal", set.counts.known_normal},
+              {"unlabelled_normal", set.counts.unlabelled_normal},
+              {"unlabelled_anomaly", set.counts.unlabelled_anomaly},
+              {"known_anomaly", set.counts.known_anomaly},
+              {"test_auc", number_or_null(metrics.roc_auc)},
+              {"test_average_precision", number_or_null(metrics.average_precision)}}
+      .dump();
+}
+
+void find_data_problems(const TrainOptions& options, const Parts& parts, const SemiSupervisedSet& set,
+                        const Metrics& metrics, bool has_test_part, std::vector<Finding>& findings) {
+  if (options.ratio_known_outlier > 0 && set.counts.known_anomaly == 0) {
+    findings.push_back(
+        {"labels_ignored",
+         fmt::format("ratio_known_outlier {} of {} training rows gives no labelled anomaly at all; raise it",
+                     options.ratio_known_outlier, set.rows.size())});
+  }
+  if (options.ratio_known_normal > 0 && set.counts.known_normal == 0) {
+    findings.push_back(
+        {"labels_ignored",
+         fmt::format("ratio_known_normal {} of {} training rows gives no labelled normal row; raise it",
+                     options.ratio_known_normal, set.rows.size())});
+  }
+  if (!has_test_part) {
+    if (const std::size_t shared = n_shared_rows(parts.train_rows, parts.test_rows); shared > 0) {
+      findings.push_back(
+          {"test_rows_in_training",
+           fmt::format(
+               "{} of {} test rows belong to the training part, so the AUC is too good (the reference's "
+               "behaviour, asked for by --compat reference)",
+               shared, parts.test_rows.size())});
+    }
+  }
+  if (std::isnan(metrics.roc_auc)) {
+    findings.push_back({"one_class_test",
+                        fmt::format("the test part holds {} normal and {} anomalous rows: AUC is undefined",
+                                    metrics.n_normal, metrics.n_anomaly)});
+  }
+}
+
+}  // namespace
+
+TrainRun train_run(const TrainOptions& given, const Observer& observer, const StopToken* stop,
+                   const std::function<void(const TrainOptions&)>& on_resolved) {
+  TrainRun run;
+  run.options = given;
+  TrainOptions& options = run.options;
+  const bool reference = options.compat == "reference";
+  validate(options);
+  options.device = "cpu";  // what auto means in this build
+  if (!options.seed) options.seed = seed_from_entropy();
+  ThreadPool pool(options.num_threads);
+  run.n_threads = pool.n_threads();
+  run.instruction_set = kernels::isa_name(kernels::active_isa());
+
+  const auto load_start = Clock::now();
+  SourceData source = load_source(options.dataset, options.data_dir, pool);
+  const NetworkDefinition network = choose_network(options, source.train);
+  std::unique_ptr<Detector> detector =
+      make_detector(options, network, reference);  // refuses bad options before any work
+  const Parts parts = split(source, *options.seed, reference);
+  Selection selection = select(options, source, parts, reference);
+  if (on_resolved) on_resolved(options);
+  run.sources = source.train.sources;
+  if (source.test)
+    run.sources.insert(run.sources.end(), source.test->sources.begin(), source.test->sources.end());
+
+  Scaler scaler = Scaler::fit(source.train, parts.scaler_rows);
+  Matrix<float> x = scaler.transform(source.train, selection.set.rows);
+  run.load_seconds = seconds_since(load_start);
+  const SemiSupervisedCounts& counts = selection.set.counts;
+  observer.info(fmt::format("seed {}", *options.seed));
+  observer.info(fmt::format(
+      "training rows: {} ({} labelled normal, {} unlabelled normal, {} unlabelled anomalous, {} labelled "
+      "anomalous); ratios reached: known normal {}, known outlier {}, pollution {}",
+      selection.set.rows.size(), counts.known_normal, counts.unlabelled_normal, counts.unlabelled_anomaly,
+      counts.known_anomaly, selection.set.realised.known_normal, selection.set.realised.known_outlier,
+      selection.set.realised.pollution));
+  if (!selection.known_classes.empty()) {
+    observer.info(fmt::format("known anomaly classes: {}", fmt::join(selection.known_classes, ", ")));
+  }
+
+  FitContext context{.pool = pool, .seed = *options.seed, .observer = observer, .stop = stop};
+  detector->fit({.x = {x.values.data(), x.rows, x.cols}, .semi = selection.set.semi}, context);
+  x = {};  // the training matrix is needed no more
+  run.phases = detector->phases();
+  run.findings = detector->findings();
+  run.fit_report = detector->fit_report();
+  run.train_seconds = run.phases.empty() ? 0 : run.phases.back().history.seconds;
+
+  DataSetup setup{.dataset = options.dataset,
+                  .normal_classes = options.normal_class,
+                  .known_anomaly_classes = selection.known_classes,
+                  .ratio_known_normal = options.ratio_known_normal,
+                  .ratio_known_outlier = options.ratio_known_outlier,
+                  .ratio_pollution = options.ratio_pollution,
+                  .seed = *options.seed,
+                  .test_rows = source.test ? std::vector<std::uint32_t>{} : parts.test_rows,
+                  .reference_split = reference && !source.test,
+                  .data_checksum = source.checksum};
+
+  run.test = test_frame(source, parts.test_rows, options.normal_class);
+  const auto score_test = [&](const Detector& scorer, const Scaler& test_scaler) {
+    return score_rows(scorer, test_scaler, test_data(source), parts.test_rows, pool);
+  };
+  const Scaler test_scaler =
+      parts.test_scaler_rows.empty() ? scaler : Scaler::fit(source.train, parts.test_scaler_rows);
+  if (const std::unique_ptr<Detector> autoencoder = detector->pretrained_autoencoder()) {
+    const auto start = Clock::now();
+    TestScores test = run.test;
+    test.scores = score_test(*autoencoder, test_scaler);
+    run.autoencoder = AutoencoderResult{.train_seconds = run.phases.front().history.seconds,
+                                        .test_seconds = seconds_since(start),
+                                        .metrics = metrics_of(test)};
+  }
+  const auto test_start = Clock::now();
+  run.test.scores = score_test(*detector, test_scaler);
+  run.test_seconds = seconds_since(test_start);
+  run.metrics = metrics_of(run.test);
+  find_data_problems(options, parts, selection.set, run.metrics, source.test.has_value(), run.findings);
+  for (const Finding& finding : run.findings)
+    observer.warn(fmt::format("{}: {}", finding.name, finding.text));
+
+  run.model = std::make_shared<const Model>(std::move(detector), std::move(scaler), source.train.sample_shape,
+                                            source.train.feature_names, std::move(setup),
+                                            summary_of(options, selection.set, run.metrics));
+  run.training_set = std::move(selection.set);
+  run.test_data =
+      std::make_shared<const Dataset>(source.test ? std::move(*source.test) : std::move(source.train));
+  return run;
+}
+
+Evaluation evaluate_model(const Model& model, const std::string& dataset, const std::string& data_dir,
+                          std::size_t n_threads, const Observer& observer) {
+  const DataSetup& setup = model.setup();
+  if (!dataset.empty() && dataset != setup.dataset) {
+    throw InvalidArgument(
+        fmt::format("the model was trained on {}, so its normal classes and held-out rows mean nothing for "
+                    "{}; use `deepsad score` for "
+                    "other data",
+                    setup.dataset, dataset));
+  }
+  ThreadPool pool(n_threads);
+  SourceData source = load_source(setup.dataset, data_dir, pool);
+  if (source.checksum != setup.data_checksum) {
+    throw DataError(
+        fmt::format("{}: the data is not what the model was trained on (SHA-256 of its content {}, wanted "
+                    "{}), so held-out rows cannot be "
+                    "told from training rows",
+                    setup.dataset, source.checksum, setup.data_checksum));
+  }
+  Parts parts;
+  if (setup.reference_split) {
+    parts = split(source, setup.seed, true);
+  } else {
+    parts.test_rows = source.test ? all_rows(source.test->size()) : setup.test_rows;
+  }
+  for (const std::uint32_t row : parts.test_rows) {
+    if (row >= test_data(source).size()) {
+      throw ModelError(fmt::format("the model holds out row {} but {} has {} rows", row, setup.dataset,
+                                   test_data(source).size()));
+    }
+  }
+  Evaluation evaluation;
+  evaluation.test = test_frame(source, parts.test_rows, setup.normal_classes);
+  const Scaler scaler =
+      parts.test_scaler_rows.empty() ? model.scaler() : Scaler::fit(source.train, parts.test_scaler_rows);
+  const auto start = Clock::now();
+  evaluation.test.scores = score_rows(model.detector(), scaler, test_data(source), parts.test_rows, pool);
+  evaluation.test_seconds = seconds_since(start);
+  evaluation.metrics = metrics_of(evaluation.test);
+  if (setup.reference_split) {
+    observer.warn(
+        "test_rows_in_training: the model was trained with --compat reference: test rows include training "
+        "rows");
+  }
+  evaluation.test_data =
+      std::make_shared<const Dataset>(source.test ? std::move(*source.test) : std::move(source.train));
+  return evaluation;
+}
+
+}  // namespace deepsad

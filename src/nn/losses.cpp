@@ -1,0 +1,91 @@
+#include "nn/losses.h"
+
+#include <algorithm>
+#include <array>
+
+#include "kernels/loss/loss.h"
+
+namespace deepsad {
+namespace {
+
+using kernels::kLanes;
+
+template <class T>
+AlignedBuffer<T> copy(std::span<const T> values) {
+  AlignedBuffer<T> buffer(values.size());
+  std::copy(values.begin(), values.end(), buffer.begin());
+  return buffer;
+}
+
+}  // namespace
+
+template <class T>
+void ReconstructionLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
+  kernels::squared_error(n_features_, group.n_valid, group.output, group.input, group.scale, group.d_output,
+                         group.lane_loss);
+}
+
+template <class T>
+DeepSadLoss<T>::DeepSadLoss(std::span<const T> center, std::span<const SemiLabel> semi, double eta,
+                            double epsilon)
+    : center_(copy(center)), semi_(semi), eta_(static_cast<T>(eta)), epsilon_(static_cast<T>(epsilon)) {}
+
+template <class T>
+void DeepSadLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
+  alignas(kAlignment) std::array<T, kLanes> distance;
+  alignas(kAlignment) std::array<T, kLanes> factor{};  // d loss / d distance
+  kernels::squared_distance(center_.size(), group.output, center_.data(), distance.data());
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    group.lane_loss[lane] = 0;
+    if (lane >= group.n_valid) continue;
+    const T d = distance[lane];
+    T loss = d;
+    T derivative = 1;
+    switch (semi_[group.rows[lane]]) {
+      case SemiLabel::unlabelled:
+        break;
+      case SemiLabel::normal:
+        loss = eta_ * (d + epsilon_);
+        derivative = eta_;
+        break;
+      case SemiLabel::anomaly:
+        loss = eta_ / (d + epsilon_);
+        derivative = -eta_ / ((d + epsilon_) * (d + epsilon_));
+        break;
+    }
+    group.lane_loss[lane] = static_cast<double>(loss);
+    factor[lane] = derivative * group.scale;
+  }
+  kernels::squared_distance_backward(center_.size(), group.output, center_.data(), factor.data(),
+                                     group.d_output);
+}
+
+template <class T>
+SoftBoundaryLoss<T>::SoftBoundaryLoss(std::span<const T> center, double nu, std::size_t n_rows)
+    : center_(copy(center)), inverse_nu_(static_cast<T>(1 / nu)), distances_(n_rows) {}
+
+template <class T>
+void SoftBoundaryLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
+  alignas(kAlignment) std::array<T, kLanes> distance;
+  alignas(kAlignment) std::array<T, kLanes> factor{};
+  kernels::squared_distance(center_.size(), group.output, center_.data(), distance.data());
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    group.lane_loss[lane] = 0;
+    if (lane >= group.n_valid) continue;
+    const T outside = distance[lane] - squared_radius_;
+    distances_[group.rows[lane]] = distance[lane];
+    group.lane_loss[lane] = static_cast<double>(squared_radius_ + inverse_nu_ * std::max(T{0}, outside));
+    factor[lane] = outside > 0 ? inverse_nu_ * group.scale : T{0};
+  }
+  kernels::squared_distance_backward(center_.size(), group.output, center_.data(), factor.data(),
+                                     group.d_output);
+}
+
+template class ReconstructionLoss<float>;
+template class ReconstructionLoss<double>;
+template class DeepSadLoss<float>;
+template class DeepSadLoss<double>;
+template class SoftBoundaryLoss<float>;
+template class SoftBoundaryLoss<double>;
+
+}  // namespace deepsad

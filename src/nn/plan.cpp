@@ -1,0 +1,544 @@
+#include "nn/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cmath>
+
+#include "deepsad/core/error.h"
+#include "kernels/adam/adam.h"
+#include "kernels/gather/gather.h"
+#include "nn/plan_ops.h"
+
+namespace deepsad {
+namespace {
+
+using kernels::kLanes;
+
+// Groups are summed in at most this many blocks, so that memory for partial gradients stays bounded at any
+// batch size.
+constexpr std::size_t kMaxBlocks = 16;
+// Below so many multiply-adds a step is over before sleeping threads have woken (some 20 microseconds).
+constexpr std::size_t kSerialProducts = 2'000'000;
+// Fixed pieces of the optimiser's work: which vector a parameter shares must not depend on the number of
+// threads.
+constexpr std::size_t kAdamChunk = 4096;
+constexpr double kBeta1 = 0.9;
+constexpr double kBeta2 = 0.999;
+constexpr double kAdamEpsilon = 1e-8;
+
+std::size_t round_up(std::size_t n, std::size_t step) {
+  return (n + step - 1) / step * step;
+}
+
+std::string layer_text(const LayerSpec& layer, std::size_t index) {
+  return layer.name.empty()
+             ? fmt::format("layer {} ({})", index + 1, to_string(layer.kind))
+             : fmt::format("layer {} ({} \"{}\")", index + 1, to_string(layer.kind), layer.name);
+}
+
+template <class T>
+bool all_finite(const T* values, std::size_t n) {
+  return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+template <class T>
+struct Plan<T>::Impl {
+  NetworkSpec spec;
+  std::vector<Shape> shapes;
+  PlanMode mode;
+  ThreadPool& pool;
+  std::size_t max_groups = 0;
+  std::size_t n_slots = 0;
+
+  // values[0] is the network's input; gradients[v] belongs to values[v] and may be the same buffer (see
+  // link()).
+  std::vector<std::unique_ptr<GroupBuffer<T>>> values, own_gradients;
+  std::vector<GroupBuffer<T>*> gradients;
+  std::vector<std::unique_ptr<PlanOp<T>>> ops;
+  std::vector<BatchNormOp<T>*> batch_norm_of_layer;  // by layer, or nullptr
+  ParameterArena<T> parameters;
+  std::vector<TensorInfo> tensors;
+  std::vector<std::size_t> tensor_offset;  // into the arena, by tensor; weights and biases only
+  std::vector<double> lane_losses;
+  std::size_t products_per_sample = 0;  // multiply-adds of a forward pass
+  bool prepared = false;
+  std::size_t last_blocks = 0;    // partial gradients that the last backward pass wrote
+  bool gradient_pending = false;  // they hold a gradient that no update() has taken
+  std::uint64_t step = 0;
+
+  Impl(const NetworkSpec& network, std::size_t max_batch, PlanMode plan_mode, ThreadPool& thread_pool)
+      : spec(network), shapes(layer_shapes(network)), mode(plan_mode), pool(thread_pool) {
+    if (mode == PlanMode::train && max_batch == 0)
+      throw InvalidArgument("[plan] batch size must be at least 1, got 0");
+    max_groups = mode == PlanMode::train ? (max_batch + kLanes - 1) / kLanes : 0;
+    n_slots = mode == PlanMode::train ? max_groups : pool.n_threads();
+    place_parameters();
+    build();
+    lane_losses.resize(max_groups * kLanes);
+  }
+
+  [[nodiscard]] bool training() const { return mode == PlanMode::train; }
+  [[nodiscard]] static std::size_t n_blocks(std::size_t n_groups) { return std::min(n_groups, kMaxBlocks); }
+
+  void place_parameters() {
+    tensors = state_tensors(spec);
+    std::size_t offset = 0;
+    for (const TensorInfo& tensor : tensors) {
+      tensor_offset.push_back(offset);
+      if (tensor.role == TensorRole::weight || tensor.role == TensorRole::bias) {
+        offset += round_up(n_elements(tensor.shape), kAlignment / sizeof(float));
+      }
+    }
+    parameters.weights.resize(offset);
+    if (training()) {
+      parameters.first_moment.resize(offset);
+      parameters.second_moment.resize(offset);
+      parameters.partial_gradients.resize(offset * n_blocks(max_groups));
+    }
+  }
+
+  [[nodiscard]] std::size_t offset_of(std::size_t layer, TensorRole role) const {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].layer == layer && tensors[i].role == role) return tensor_offset[i];
+    }
+    return DenseOp<T>::kNoBias;
+  }
+
+  std::size_t add_value(std::size_t size) {
+    values.push_back(std::make_unique<GroupBuffer<T>>());
+    values.back()->allocate(size, n_slots);
+    own_gradients.push_back(nullptr);
+    gradients.push_back(nullptr);
+    return values.size() - 1;
+  }
+
+  void add_op(std::unique_ptr<PlanOp<T>> op, std::size_t layer, std::size_t out_size) {
+    const std::size_t in = values.size() - 1;
+    const std::size_t out = add_value(out_size);
+    op->layer = layer;
+    op->input = values[in].get();
+    op->output = values[out].get();
+    op->parameters = &parameters;
+    ops.push_back(std::move(op));
+  }
+
+  // Compiles the layers: a reshape moves nothing in this layout; a batch norm takes the leaky ReLU and the
+  // pool behind it.
+  void build() {
+    batch_norm_of_layer.assign(spec.layers.size(), nullptr);
+    add_value(n_elements(spec.input));
+    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+      const LayerSpec& layer = spec.layers[i];
+      const Shape& in = shapes[i];
+      const std::size_t out_size = n_elements(shapes[i + 1]);
+      switch (layer.kind) {
+        case LayerKind::conv2d:
+        case LayerKind::conv_transpose2d: {
+          const Shape& out = shapes[i + 1];
+          const kernels::ConvShape shape{in[0],  in[1],        in[2],         out[0],      out[1],
+                                         out[2], layer.kernel, layer.padding, layer.stride};
+          add_op(std::make_unique<ConvOp<T>>(shape, layer.kind == LayerKind::conv_transpose2d,
+                                             offset_of(i, TensorRole::weight), training()),
+                 i, out_size);
+          products_per_sample += in[0] * out_size * layer.kernel * layer.kernel;
+          break;
+        }
+        case LayerKind::linear:
+          add_op(std::make_unique<DenseOp<T>>(in[0], layer.out, offset_of(i, TensorRole::weight),
+                                              offset_of(i, TensorRole::bias),
+                                              training() ? n_blocks(max_groups) : 0),
+                 i, out_size);
+          products_per_sample += in[0] * out_size;
+          break;
+        case LayerKind::batch_norm:
+          i = add_batch_norm(i);
+          break;
+        case LayerKind::leaky_relu:
+          add_op(std::make_unique<LeakyReluOp<T>>(layer.slope), i, out_size);
+          break;
+        case LayerKind::sigmoid:
+          add_op(std::make_unique<SigmoidOp<T>>(), i, out_size);
+          break;
+        case LayerKind::max_pool2d:
+          add_op(std::make_unique<MaxPoolOp<T>>(in[0], in[1], in[2], n_slots), i, out_size);
+          break;
+        case LayerKind::upsample2d:
+          add_op(std::make_unique<UpsampleOp<T>>(in[0], in[1], in[2]), i, out_size);
+          break;
+        case LayerKind::reshape:
+          break;
+      }
+    }
+    if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
+    if (training()) link();
+  }
+
+  // Returns the index of the last layer it took.
+  std::size_t add_batch_norm(std::size_t i) {
+    const LayerSpec& layer = spec.layers[i];
+    const Shape in = shapes[i];
+    const bool is_map = in.size() == 3;
+    std::size_t last = i;
+    std::size_t next = i + 1;
+    while (next < spec.layers.size() && spec.layers[next].kind == LayerKind::reshape) ++next;
+    double slope = 1;
+    if (next < spec.layers.size() && spec.layers[next].kind == LayerKind::leaky_relu) {
+      slope = spec.layers[next].slope;
+      last = next;
+    }
+    const bool pooled = is_map && last + 1 < spec.layers.size() &&
+                        spec.layers[last + 1].kind == LayerKind::max_pool2d && shapes[last + 1] == in;
+    if (pooled) ++last;
+    auto op = std::make_unique<BatchNormOp<T>>(in[0], is_map ? in[1] : 1, is_map ? in[2] : 1, layer.epsilon,
+                                               layer.momentum, slope, pooled, training(), n_slots);
+    batch_norm_of_layer[i] = op.get();
+    add_op(std::move(op), i, n_elements(shapes[last + 1]));
+    return last;
+  }
+
+  // Gradient buffers. The input of a batch norm is needed no more once its gradient is known, so the gradient
+  // replaces it there, unless the layer before needs its own output to go backward.
+  void link() {
+    for (std::size_t v = 1; v < values.size(); ++v) {
+      const bool consumer_is_batch_norm = v < ops.size() && ops[v]->spans_batch();
+      const bool producer_needs_output = dynamic_cast<SigmoidOp<T>*>(ops[v - 1].get()) != nullptr;
+      if (consumer_is_batch_norm && !producer_needs_output) {
+        gradients[v] = values[v].get();
+      } else {
+        own_gradients[v] = std::make_unique<GroupBuffer<T>>();
+        own_gradients[v]->allocate(values[v]->size(), n_slots);
+        gradients[v] = own_gradients[v].get();
+      }
+    }
+    // Nothing before the first layer with weights wants a gradient.
+    bool wanted = false;
+    for (std::size_t k = 0; k < ops.size(); ++k) {
+      ops[k]->d_output = gradients[k + 1];
+      ops[k]->d_input = wanted ? gradients[k] : nullptr;
+      wanted = wanted || dynamic_cast<ConvOp<T>*>(ops[k].get()) != nullptr ||
+               dynamic_cast<DenseOp<T>*>(ops[k].get()) != nullptr;
+    }
+  }
+
+  void prepare() {
+    if (prepared) return;
+    const auto prepare_op = [&](std::size_t k) { ops[k]->prepare(); };
+    if (products_per_sample * kLanes < kSerialProducts) {
+      for (std::size_t k = 0; k < ops.size(); ++k) prepare_op(k);
+    } else {
+      pool.parallel_for(ops.size(), prepare_op);
+    }
+    prepared = true;
+  }
+
+  // f(place) for all groups of a batch of n samples, blocks in parallel, the groups of a block in order.
+  template <class F>
+  void for_each_group(std::size_t n, F&& f) {
+    const std::size_t groups = (n + kLanes - 1) / kLanes;
+    const std::size_t blocks = n_blocks(groups);
+    const auto run_block = [&](std::size_t block) {
+      for (std::size_t g = groups * block / blocks; g < groups * (block + 1) / blocks; ++g) {
+        f(GroupPlace{.slot = g, .group = g, .block = block, .n_valid = std::min(kLanes, n - g * kLanes)});
+      }
+    };
+    if (products_per_sample * n * 3 < kSerialProducts) {
+      for (std::size_t block = 0; block < blocks; ++block) run_block(block);
+    } else {
+      pool.parallel_for(blocks, run_block);
+    }
+  }
+
+  void drop_gradient() {
+    std::fill_n(parameters.partial_gradients.data(), last_blocks * parameters.weights.size(), T{0});
+    gradient_pending = false;
+  }
+
+  // Forward pass in training mode; with_backward adds the backward pass. Phases are cut only where batch
+  // normalisation needs sums over the whole batch: a group runs through all layers in between while it is in
+  // the cache.
+  double run(MatrixView<const T> x, std::span<const std::uint32_t> rows, const Loss<T>& loss,
+             bool with_backward) {
+    assert(training() && !rows.empty() && rows.size() <= max_groups * kLanes);
+    assert(x.cols() == values[0]->size());
+    prepare();
+    const std::size_t n = rows.size();
+    const std::size_t n_groups = (n + kLanes - 1) / kLanes;
+    const std::size_t n_ops = ops.size();
+    const T scale = static_cast<T>(1.0 / static_cast<double>(n));
+    if (with_backward) {
+      // update() leaves zeros to add to; a gradient that it did not take is dropped here.
+      if (gradient_pending) drop_gradient();
+      gradient_pending = true;
+    }
+
+    std::size_t next = 0;  // first operation of the phase; a batch norm there has its statistics already
+    std::size_t back = n_ops;
+    bool started = false;
+    while (back == n_ops) {
+      const std::size_t begin = next;
+      std::size_t end = begin + (started ? 1 : 0);
+      while (end < n_ops && !ops[end]->spans_batch()) ++end;
+      const bool last_phase = end == n_ops;
+      // Backward part of the last phase: down to the last batch norm.
+      std::size_t back_end = n_ops;
+      while (back_end > 0 && !ops[back_end - 1]->spans_batch()) --back_end;
+      for_each_group(n, [&](const GroupPlace& place) {
+        const std::uint32_t* group_rows = rows.data() + place.group * kLanes;
+        if (!started) {
+          kernels::gather_rows(x.data(), x.stride(), group_rows, place.n_valid, x.cols(),
+                               values[0]->at(place.slot));
+        }
+        for (std::size_t k = begin; k < end; ++k) ops[k]->forward(place);
+        if (!last_phase) {
+          ops[end]->statistics(place);
+          return;
+        }
+        loss.evaluate({.n_valid = place.n_valid,
+                       .rows = group_rows,
+                       .input = values[0]->at(place.slot),
+                       .output = values[n_ops]->at(place.slot),
+                       .d_output = gradients[n_ops]->at(place.slot),
+                       .lane_loss = lane_losses.data() + place.group * kLanes,
+                       .scale = scale});
+        if (!with_backward) return;
+        for (std::size_t k = n_ops; k > back_end; --k) ops[k - 1]->backward(place);
+        if (back_end > 0) ops[back_end - 1]->sums(place);
+      });
+      started = true;
+      if (!last_phase) {
+        ops[end]->finish_statistics(n_groups, n);
+        next = end;
+      } else {
+        back = back_end;
+        break;
+      }
+    }
+    if (with_backward) {
+      while (back > 0) {
+        ops[back - 1]->finish_sums(n_groups, n);
+        std::size_t back_end = back - 1;
+        while (back_end > 0 && !ops[back_end - 1]->spans_batch()) --back_end;
+        for_each_group(n, [&](const GroupPlace& place) {
+          for (std::size_t k = back; k > back_end; --k) ops[k - 1]->backward(place);
+          if (back_end > 0) ops[back_end - 1]->sums(place);
+        });
+        back = back_end;
+      }
+      last_blocks = n_blocks(n_groups);
+    }
+    double total = 0;
+    for (std::size_t i = 0; i < n; ++i) total += lane_losses[i];
+    return total / static_cast<double>(n);
+  }
+
+  void update(T learning_rate, T weight_decay) {
+    ++step;
+    const kernels::AdamStep<T> constants{
+        .learning_rate = learning_rate,
+        .beta1 = static_cast<T>(kBeta1),
+        .beta2 = static_cast<T>(kBeta2),
+        .epsilon = static_cast<T>(kAdamEpsilon),
+        .weight_decay = weight_decay,
+        .bias_correction1 = static_cast<T>(1 - std::pow(kBeta1, static_cast<double>(step))),
+        .bias_correction2 = static_cast<T>(1 - std::pow(kBeta2, static_cast<double>(step)))};
+    const std::size_t n = parameters.weights.size();
+    const std::size_t chunks = (n + kAdamChunk - 1) / kAdamChunk;
+    const auto update_chunk = [&](std::size_t chunk) {
+      const std::size_t begin = chunk * kAdamChunk;
+      kernels::adam(std::min(kAdamChunk, n - begin), constants, parameters.partial_gradients.data() + begin,
+                    last_blocks, n, parameters.weights.data() + begin, parameters.first_moment.data() + begin,
+                    parameters.second_moment.data() + begin);
+    };
+    if (chunks * last_blocks < 8) {
+      for (std::size_t chunk = 0; chunk < chunks; ++chunk) update_chunk(chunk);
+    } else {
+      pool.parallel_for(chunks, update_chunk);
+    }
+    gradient_pending = false;
+    prepared = false;
+  }
+};
+
+template <class T>
+Plan<T>::Plan(const NetworkSpec& spec, std::size_t max_batch, PlanMode mode, ThreadPool& pool)
+    : impl_(std::make_unique<Impl>(spec, max_batch, mode, pool)) {}
+template <class T>
+Plan<T>::~Plan() = default;
+
+template <class T>
+std::size_t Plan<T>::n_inputs() const {
+  return impl_->values.front()->size();
+}
+template <class T>
+std::size_t Plan<T>::n_outputs() const {
+  return impl_->values.back()->size();
+}
+
+template <class T>
+void Plan<T>::load(const StateDict& state) {
+  Impl& impl = *impl_;
+  if (const std::string problem = mismatch(impl.spec, state); !problem.empty())
+    throw InvalidArgument("[plan] " + problem);
+  for (const StateTensor& tensor : state) {
+    const auto i = static_cast<std::size_t>(
+        std::find_if(impl.tensors.begin(), impl.tensors.end(),
+                     [&](const TensorInfo& info) { return info.name == tensor.name; }) -
+        impl.tensors.begin());
+    const TensorInfo& info = impl.tensors[i];
+    T* destination = nullptr;
+    if (info.role == TensorRole::weight || info.role == TensorRole::bias) {
+      destination = impl.parameters.weights.data() + impl.tensor_offset[i];
+    } else if (info.role == TensorRole::running_mean) {
+      destination = impl.batch_norm_of_layer[info.layer]->running_mean.data();
+    } else if (info.role == TensorRole::running_var) {
+      destination = impl.batch_norm_of_layer[info.layer]->running_var.data();
+    } else {
+      impl.batch_norm_of_layer[info.layer]->num_batches_tracked = tensor.count;
+      continue;
+    }
+    std::transform(tensor.values.begin(), tensor.values.end(), destination,
+                   [](float v) { return static_cast<T>(v); });
+  }
+  for (auto* buffer :
+       {&impl.parameters.first_moment, &impl.parameters.second_moment, &impl.parameters.partial_gradients}) {
+    std::fill(buffer->begin(), buffer->end(), T{0});
+  }
+  impl.gradient_pending = false;
+  impl.step = 0;
+  impl.prepared = false;
+}
+
+template <class T>
+StateDict Plan<T>::state() const {
+  const Impl& impl = *impl_;
+  StateDict state;
+  for (std::size_t i = 0; i < impl.tensors.size(); ++i) {
+    const TensorInfo& info = impl.tensors[i];
+    StateTensor tensor{.name = info.name, .shape = info.shape, .values = {}, .is_count = false, .count = 0};
+    const T* source = nullptr;
+    if (info.role == TensorRole::weight || info.role == TensorRole::bias) {
+      source = impl.parameters.weights.data() + impl.tensor_offset[i];
+    } else if (info.role == TensorRole::running_mean) {
+      source = impl.batch_norm_of_layer[info.layer]->running_mean.data();
+    } else if (info.role == TensorRole::running_var) {
+      source = impl.batch_norm_of_layer[info.layer]->running_var.data();
+    }
+    if (source == nullptr) {
+      tensor.is_count = true;
+      tensor.count = impl.batch_norm_of_layer[info.layer]->num_batches_tracked;
+    } else {
+      tensor.values.resize(n_elements(info.shape));
+      std::transform(source, source + tensor.values.size(), tensor.values.begin(),
+                     [](T v) { return static_cast<float>(v); });
+    }
+    state.push_back(std::move(tensor));
+  }
+  return state;
+}
+
+template <class T>
+double Plan<T>::forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> rows,
+                                 const Loss<T>& loss) {
+  return impl_->run(x, rows, loss, true);
+}
+
+template <class T>
+void Plan<T>::update(T learning_rate, T weight_decay) {
+  impl_->update(learning_rate, weight_decay);
+}
+
+template <class T>
+std::string Plan<T>::non_finite_tensor() const {
+  for (const Place& place : places()) {
+    if (!all_finite(impl_->parameters.weights.data() + place.offset, place.size)) {
+      return fmt::format("tensor \"{}\"", place.name);
+    }
+  }
+  return {};
+}
+
+template <class T>
+std::string Plan<T>::first_non_finite(MatrixView<const T> x, std::span<const std::uint32_t> rows,
+                                      const Loss<T>& loss) {
+  Impl& impl = *impl_;
+  if (std::string tensor = non_finite_tensor(); !tensor.empty()) return tensor;
+  (void)impl.run(x, rows, loss, false);
+  const std::size_t n_groups = (rows.size() + kLanes - 1) / kLanes;
+  for (std::size_t v = 0; v < impl.values.size(); ++v) {
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      if (all_finite(impl.values[v]->at(g), impl.values[v]->size() * kLanes)) continue;
+      return v == 0 ? "the input"
+                    : layer_text(impl.spec.layers[impl.ops[v - 1]->layer], impl.ops[v - 1]->layer);
+    }
+  }
+  return {};
+}
+
+template <class T>
+void Plan<T>::infer(MatrixView<const T> x, GroupSink& sink) {
+  Impl& impl = *impl_;
+  assert(!impl.training() && x.cols() == n_inputs());
+  impl.prepare();
+  const std::size_t n = x.rows();
+  impl.pool.parallel_for_worker((n + kLanes - 1) / kLanes, [&](std::size_t group, std::size_t worker) {
+    const std::size_t first = group * kLanes;
+    const GroupPlace place{.slot = worker, .group = 0, .block = 0, .n_valid = std::min(kLanes, n - first)};
+    std::array<std::uint32_t, kLanes> rows{};
+    for (std::size_t lane = 0; lane < place.n_valid; ++lane) rows[lane] = static_cast<std::uint32_t>(lane);
+    kernels::gather_rows(x.data() + first * x.stride(), x.stride(), rows.data(), place.n_valid, x.cols(),
+                         impl.values[0]->at(worker));
+    for (auto& op : impl.ops) op->forward(place);
+    sink(first, place.n_valid, impl.values.front()->at(worker), impl.values.back()->at(worker));
+  });
+}
+
+template <class T>
+void Plan<T>::infer_rows(MatrixView<const T> x, MatrixView<T> dst) {
+  struct Rows final : GroupSink {
+    explicit Rows(MatrixView<T> view) : dst(view) {}
+    void operator()(std::size_t first_row, std::size_t n_valid, const T*, const T* output) override {
+      kernels::scatter_rows(output, n_valid, dst.cols(), dst.data() + first_row * dst.stride(), dst.stride());
+    }
+    MatrixView<T> dst;
+  };
+  Rows rows(dst);
+  infer(x, rows);
+}
+
+template <class T>
+std::span<T> Plan<T>::weights() {
+  impl_->prepared = false;
+  return impl_->parameters.weights.span();
+}
+
+template <class T>
+std::vector<T> Plan<T>::gradient() const {
+  const std::size_t n = impl_->parameters.weights.size();
+  std::vector<T> sum(n, T{0});
+  for (std::size_t block = 0; block < impl_->last_blocks; ++block) {
+    for (std::size_t i = 0; i < n; ++i) sum[i] += impl_->parameters.partial_gradients[block * n + i];
+  }
+  return sum;
+}
+
+template <class T>
+std::vector<typename Plan<T>::Place> Plan<T>::places() const {
+  std::vector<Place> result;
+  for (std::size_t i = 0; i < impl_->tensors.size(); ++i) {
+    const TensorInfo& info = impl_->tensors[i];
+    if (info.role == TensorRole::weight || info.role == TensorRole::bias) {
+      result.push_back({info.name, impl_->tensor_offset[i], n_elements(info.shape)});
+    }
+  }
+  return result;
+}
+
+template class Plan<float>;
+template class Plan<double>;
+
+}  // namespace deepsad

@@ -1,0 +1,115 @@
+// A network compiled for a batch size: shapes resolved, neighbouring layers fused, every buffer placed before
+// the first step. A step allocates nothing. Derivations: docs/training-engine.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "deepsad/core/aligned_buffer.h"
+#include "deepsad/core/matrix_view.h"
+#include "deepsad/core/parallel.h"
+#include "deepsad/nn/network_spec.h"
+#include "deepsad/nn/state_dict.h"
+#include "kernels/layout.h"
+
+namespace deepsad {
+
+/// What a loss sees of one group (16 samples, layout of kernels/layout.h).
+template <class T>
+struct GroupLoss {
+  std::size_t n_valid;        ///< lanes 0..n_valid-1 hold samples
+  const std::uint32_t* rows;  ///< row of the training matrix in each valid lane
+  const T* input;             ///< [n_in][16]
+  const T* output;            ///< [n_out][16]
+  T* d_output;                ///< to be written: gradient of scale * (sum of lane losses); 0 in unused lanes
+  double* lane_loss;          ///< to be written: [16], 0 in unused lanes
+  T scale;                    ///< 1 / (rows in the batch)
+};
+
+/// A loss that is a mean over samples. evaluate() is called from several threads at once, for different
+/// groups.
+template <class T>
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  virtual void evaluate(const GroupLoss<T>& group) const noexcept = 0;
+};
+
+enum class PlanMode {
+  train,  ///< batch statistics, gradients, optimiser state, one buffer for each group of the batch
+  infer,  ///< running statistics, one buffer for each worker
+};
+
+template <class T>
+class PlanOp;
+
+/// Instantiated for float (vector kernels) and double (scalar reference; gradient checks).
+/// Same bits at any thread count: groups are computed independently, sums over them run in group order, and
+/// gradients are summed within fixed blocks of groups and then in block order.
+template <class T>
+class Plan {
+ public:
+  /// @param max_batch largest number of rows of a step (train mode)
+  Plan(const NetworkSpec& spec, std::size_t max_batch, PlanMode mode, ThreadPool& pool);
+  ~Plan();
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  [[nodiscard]] std::size_t n_inputs() const;
+  [[nodiscard]] std::size_t n_outputs() const;
+
+  /// Sets weights and running statistics; the optimiser starts anew. @throws InvalidArgument with
+  /// mismatch()'s text.
+  void load(const StateDict& state);
+  [[nodiscard]] StateDict state() const;
+
+  /// Forward and backward pass over the given rows of x, in training mode (running statistics are updated).
+  /// Leaves the gradient for update(), in place of one that update() did not take. Returns the batch's mean
+  /// loss. @pre 1 <= rows.size() <= max_batch
+  double forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> rows, const Loss<T>& loss);
+  /// One Adam step with the last gradient. @pre forward_backward() came before
+  void update(T learning_rate, T weight_decay);
+
+  /// The first weight or bias that is not finite ("tensor \"conv1.weight\""); "" if all are.
+  [[nodiscard]] std::string non_finite_tensor() const;
+  /// What is wrong when a loss is not finite: non_finite_tensor(), or "the input", or the first layer whose
+  /// output is not finite for these rows ("layer 1 (conv2d \"conv1\")"); "" if all is finite. Runs a forward
+  /// pass in training mode.
+  [[nodiscard]] std::string first_non_finite(MatrixView<const T> x, std::span<const std::uint32_t> rows,
+                                             const Loss<T>& loss);
+
+  /// Receives one group of an inference pass: rows first_row .. first_row + n_valid - 1. Called from several
+  /// threads at once, for different groups.
+  class GroupSink {
+   public:
+    virtual ~GroupSink() = default;
+    virtual void operator()(std::size_t first_row, std::size_t n_valid, const T* input, const T* output) = 0;
+  };
+  /// Forward pass in evaluation mode over all rows of x. infer mode only.
+  void infer(MatrixView<const T> x, GroupSink& sink);
+  /// As infer(), with the outputs as rows of dst (x.rows() x n_outputs()).
+  void infer_rows(MatrixView<const T> x, MatrixView<T> dst);
+
+  // For tests: the arena of weights, the gradient of the last forward_backward() (partials summed in order)
+  // in the same places, and where a tensor lies.
+  [[nodiscard]] std::span<T> weights();
+  [[nodiscard]] std::vector<T> gradient() const;
+  struct Place {
+    std::string name;
+    std::size_t offset, size;
+  };
+  [[nodiscard]] std::vector<Place> places() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+extern template class Plan<float>;
+extern template class Plan<double>;
+
+}  // namespace deepsad

@@ -1,0 +1,404 @@
+// The steps that a plan is made of. Each works on one group at a time; batch normalisation alone needs the
+// whole batch between two halves of its work.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "deepsad/core/aligned_buffer.h"
+#include "kernels/activation/activation.h"
+#include "kernels/batch_norm/batch_norm.h"
+#include "kernels/conv2d/conv2d.h"
+#include "kernels/dense/dense.h"
+#include "kernels/layout.h"
+#include "kernels/pooling/pooling.h"
+
+namespace deepsad {
+
+/// One group on its way through the plan.
+struct GroupPlace {
+  std::size_t slot;     ///< index of its activation buffers: the group in training, the worker in inference
+  std::size_t group;    ///< index within the batch
+  std::size_t block;    ///< which partial gradient it adds to, and which scratch it uses
+  std::size_t n_valid;  ///< samples in it
+};
+
+/// Activations of one edge between layers, or their gradients: `slots` buffers of `size` x 16 values.
+template <class T>
+class GroupBuffer {
+ public:
+  void allocate(std::size_t size, std::size_t slots) {
+    // One cache line between the slots keeps their starts off the same cache sets.
+    stride_ = size * kernels::kLanes + kernels::kLanes;
+    size_ = size;
+    values_.resize(stride_ * slots);
+  }
+  [[nodiscard]] T* at(std::size_t slot) { return values_.data() + slot * stride_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  AlignedBuffer<T> values_;
+  std::size_t stride_ = 0;
+  std::size_t size_ = 0;
+};
+
+/// The weights and partial gradients of a plan.
+template <class T>
+struct ParameterArena {
+  AlignedBuffer<T> weights, first_moment, second_moment;
+  AlignedBuffer<T> partial_gradients;  // [block][weights.size()]
+  [[nodiscard]] T* gradient(std::size_t block, std::size_t offset) {
+    return partial_gradients.data() + block * weights.size() + offset;
+  }
+};
+
+template <class T>
+class PlanOp {
+ public:
+  virtual ~PlanOp() = default;
+  /// Brings derived forms of the weights up to date; called once after every change of them.
+  virtual void prepare() {}
+  virtual void forward(const GroupPlace& place) = 0;
+  virtual void backward(const GroupPlace& place) = 0;
+
+  // Only for operations over the whole batch: forward = statistics (each group), finish_statistics (once),
+  // forward; backward = sums (each group), finish_sums (once), backward.
+  [[nodiscard]] virtual bool spans_batch() const { return false; }
+  virtual void statistics(const GroupPlace&) {}
+  virtual void finish_statistics(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
+  virtual void sums(const GroupPlace&) {}
+  virtual void finish_sums(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
+
+  std::size_t layer = 0;  ///< index of the (first) layer in the spec, for messages
+  GroupBuffer<T>* input = nullptr;
+  GroupBuffer<T>* output = nullptr;
+  GroupBuffer<T>* d_input = nullptr;  ///< nullptr: no data gradient wanted (first layer)
+  GroupBuffer<T>* d_output = nullptr;
+  ParameterArena<T>* parameters = nullptr;
+};
+
+template <class T>
+class ConvOp final : public PlanOp<T> {
+ public:
+  /// `transposed`: conv_transpose2d, whose weights are [in][out][k][k].
+  ConvOp(const kernels::ConvShape& shape, bool transposed, std::size_t weight_offset, bool training)
+      : transposed_(transposed), weight_offset_(weight_offset) {
+    using kernels::ConvShape;
+    const std::size_t reach = shape.kernel - 1;
+    // A transposed convolution runs forward as the convolution whose data gradient it is, and the other way
+    // round.
+    const ConvShape same{
+        shape.in_channels, shape.height,    shape.width,  shape.out_channels,
+        shape.out_height,  shape.out_width, shape.kernel, transposed ? reach - shape.padding : shape.padding,
+        shape.stride};
+    const ConvShape mirrored{shape.out_channels,
+                             shape.out_height,
+                             shape.out_width,
+                             shape.in_channels,
+                             shape.height,
+                             shape.width,
+                             shape.kernel,
+                             transposed ? shape.padding : reach - shape.padding,
+                             1};
+    forward_ = same;
+    backward_ = mirrored;
+    packed_forward_.resize(kernels::conv2d_packed_size(forward_));
+    if (training && shape.stride == 1) packed_backward_.resize(kernels::conv2d_packed_size(backward_));
+  }
+
+  void prepare() override {
+    using kernels::ConvWeights;
+    const T* w = this->parameters->weights.data() + weight_offset_;
+    kernels::conv2d_pack(forward_, transposed_ ? ConvWeights::swapped_flipped : ConvWeights::as_is, w,
+                         packed_forward_.data());
+    if (this->d_input != nullptr && !packed_backward_.empty()) {
+      kernels::conv2d_pack(backward_, transposed_ ? ConvWeights::as_is : ConvWeights::swapped_flipped, w,
+                           packed_backward_.data());
+    }
+  }
+  void forward(const GroupPlace& place) override {
+    kernels::conv2d_forward(forward_, this->input->at(place.slot), packed_forward_.data(),
+                            this->output->at(place.slot));
+  }
+  void backward(const GroupPlace& place) override {
+    const T* x = this->input->at(place.slot);
+    const T* dy = this->d_output->at(place.slot);
+    T* dw = this->parameters->gradient(place.block, weight_offset_);
+    if (transposed_) {
+      // Roles change: the output's gradient is what the kernel slides over.
+      kernels::conv2d_weight_gradient(backward_, dy, x, dw);
+    } else {
+      kernels::conv2d_weight_gradient(forward_, x, dy, dw);
+    }
+    if (this->d_input == nullptr) return;
+    if (packed_backward_.empty()) {
+      kernels::conv2d_data_gradient(forward_, dy, this->parameters->weights.data() + weight_offset_,
+                                    this->d_input->at(place.slot));
+    } else {
+      kernels::conv2d_forward(backward_, dy, packed_backward_.data(), this->d_input->at(place.slot));
+    }
+  }
+
+ private:
+  kernels::ConvShape forward_{};
+  kernels::ConvShape backward_{};
+  bool transposed_;
+  std::size_t weight_offset_;
+  AlignedBuffer<T> packed_forward_;
+  AlignedBuffer<T> packed_backward_;
+};
+
+template <class T>
+class DenseOp final : public PlanOp<T> {
+ public:
+  static constexpr std::size_t kNoBias = static_cast<std::size_t>(-1);
+  DenseOp(std::size_t n_in, std::size_t n_out, std::size_t weight_offset, std::size_t bias_offset,
+          std::size_t n_blocks)
+      : n_in_(n_in), n_out_(n_out), weight_offset_(weight_offset), bias_offset_(bias_offset) {
+    const std::size_t size = kernels::dense_scratch_size(n_in, n_out);
+    scratch_.resize(n_blocks);
+    for (auto& buffer : scratch_) buffer.resize(size);
+  }
+  void forward(const GroupPlace& place) override {
+    const T* w = this->parameters->weights.data();
+    kernels::dense_forward(n_in_, n_out_, this->input->at(place.slot), w + weight_offset_,
+                           bias_offset_ == kNoBias ? nullptr : w + bias_offset_,
+                           this->output->at(place.slot));
+  }
+  void backward(const GroupPlace& place) override {
+    const T* dy = this->d_output->at(place.slot);
+    kernels::dense_weight_gradient(
+        n_in_, n_out_, this->input->at(place.slot), dy,
+        this->parameters->gradient(place.block, weight_offset_),
+        bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(place.block, bias_offset_),
+        scratch_[place.block].data());
+    if (this->d_input == nullptr) return;
+    kernels::dense_data_gradient(n_in_, n_out_, dy, this->parameters->weights.data() + weight_offset_,
+                                 this->d_input->at(place.slot));
+  }
+
+ private:
+  std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
+  std::vector<AlignedBuffer<T>> scratch_;
+};
+
+/// Batch normalisation with what follows it: a leaky ReLU (slope 1: none) and a 2x2 max pool, which runs
+/// first.
+template <class T>
+class BatchNormOp final : public PlanOp<T> {
+ public:
+  BatchNormOp(std::size_t channels, std::size_t height, std::size_t width, double epsilon, double momentum,
+              double slope, bool pooled, bool training, std::size_t slots)
+      : channels_(channels),
+        height_(height),
+        width_(width),
+        epsilon_(epsilon),
+        momentum_(momentum),
+        slope_(static_cast<T>(slope)),
+        pooled_(pooled),
+        training_(training) {
+    for (auto* buffer : {&running_mean, &running_var}) buffer->resize(channels);
+    for (auto* buffer : {&mean_, &inv_std_, &mean_g_, &mean_gx_}) buffer->resize(channels);
+    std::fill(running_var.begin(), running_var.end(), T{1});
+    if (pooled) {
+      pooled_x_.allocate(channels * (height / 2) * (width / 2), slots);
+      winner_.allocate(channels * (height / 2) * (width / 2), slots);
+    }
+    if (training) {
+      group_mean_.resize(slots * channels);
+      group_m2_.resize(slots * channels);
+    }
+  }
+
+  [[nodiscard]] bool spans_batch() const override { return training_; }
+
+  void prepare() override {
+    if (training_) return;
+    for (std::size_t c = 0; c < channels_; ++c) {
+      mean_[c] = running_mean[c];
+      inv_std_[c] = static_cast<T>(1.0 / std::sqrt(static_cast<double>(running_var[c]) + epsilon_));
+    }
+  }
+
+  void statistics(const GroupPlace& place) override {
+    const T* x = this->input->at(place.slot);
+    kernels::channel_moments(channels_, height_ * width_, place.n_valid, x,
+                             &group_mean_[place.group * channels_], &group_m2_[place.group * channels_]);
+    // The pool needs no statistics and finds x still in the cache.
+    if (pooled_) pool(place);
+  }
+
+  // Merges the groups' moments in group order (Chan, Golub and LeVeque 1979).
+  void finish_statistics(std::size_t n_groups, std::size_t n_samples) override {
+    const double plane = static_cast<double>(height_ * width_);
+    for (std::size_t c = 0; c < channels_; ++c) {
+      double count = 0;
+      double mean = 0;
+      double m2 = 0;
+      for (std::size_t g = 0; g < n_groups; ++g) {
+        const std::size_t samples = std::min(kernels::kLanes, n_samples - g * kernels::kLanes);
+        const double n = plane * static_cast<double>(samples);
+        const double delta = group_mean_[g * channels_ + c] - mean;
+        const double total = count + n;
+        mean += delta * n / total;
+        m2 += group_m2_[g * channels_ + c] + delta * delta * count * n / total;
+        count = total;
+      }
+      const double variance = m2 / count;
+      mean_[c] = static_cast<T>(mean);
+      inv_std_[c] = static_cast<T>(1.0 / std::sqrt(variance + epsilon_));
+      // The running variance takes the unbiased estimate; of a single point there is none, it keeps the
+      // biased one.
+      const double unbiased = count > 1 ? m2 / (count - 1) : variance;
+      running_mean[c] =
+          static_cast<T>((1 - momentum_) * static_cast<double>(running_mean[c]) + momentum_ * mean);
+      running_var[c] =
+          static_cast<T>((1 - momentum_) * static_cast<double>(running_var[c]) + momentum_ * unbiased);
+    }
+    ++num_batches_tracked;
+  }
+
+  void forward(const GroupPlace& place) override {
+    if (!training_ && pooled_) pool(place);
+    const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
+    kernels::batch_norm_forward(channels_, normalised_plane(), x, mean_.data(), inv_std_.data(), slope_,
+                                this->output->at(place.slot));
+  }
+
+  void sums(const GroupPlace& place) override {
+    const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
+    kernels::batch_norm_backward_sums(channels_, normalised_plane(), place.n_valid, x, mean_.data(),
+                                      inv_std_.data(), slope_, this->d_output->at(place.slot),
+                                      &group_mean_[place.group * channels_],
+                                      &group_m2_[place.group * channels_]);
+  }
+
+  void finish_sums(std::size_t n_groups, std::size_t n_samples) override {
+    const double count = static_cast<double>(height_ * width_ * n_samples);
+    for (std::size_t c = 0; c < channels_; ++c) {
+      double g_sum = 0;
+      double gx_sum = 0;
+      for (std::size_t g = 0; g < n_groups; ++g) {
+        g_sum += group_mean_[g * channels_ + c];
+        gx_sum += group_m2_[g * channels_ + c];
+      }
+      mean_g_[c] = static_cast<T>(g_sum / count);
+      mean_gx_[c] = static_cast<T>(gx_sum / count);
+    }
+  }
+
+  void backward(const GroupPlace& place) override {
+    if (this->d_input == nullptr) return;
+    const T* x = this->input->at(place.slot);
+    T* g = this->d_output->at(place.slot);
+    T* dx = this->d_input->at(place.slot);
+    if (pooled_) {
+      kernels::batch_norm_backward_unpool(channels_, height_, width_, place.n_valid, x, g,
+                                          winner_.at(place.slot), mean_.data(), inv_std_.data(),
+                                          mean_g_.data(), mean_gx_.data(), dx);
+    } else {
+      kernels::batch_norm_backward(channels_, height_ * width_, place.n_valid, x, g, mean_.data(),
+                                   inv_std_.data(), mean_g_.data(), mean_gx_.data(), dx);
+    }
+  }
+
+  AlignedBuffer<T> running_mean, running_var;
+  std::int64_t num_batches_tracked = 0;
+
+ private:
+  [[nodiscard]] std::size_t normalised_plane() const {
+    return pooled_ ? (height_ / 2) * (width_ / 2) : height_ * width_;
+  }
+  void pool(const GroupPlace& place) {
+    kernels::max_pool_forward(channels_, height_, width_, this->input->at(place.slot),
+                              pooled_x_.at(place.slot), winner_.at(place.slot));
+  }
+
+  std::size_t channels_, height_, width_;
+  double epsilon_, momentum_;
+  T slope_;
+  bool pooled_, training_;
+  AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
+  std::vector<double> group_mean_,
+      group_m2_;  // per group: moments in the forward pass, sums in the backward pass
+  GroupBuffer<T> pooled_x_;
+  GroupBuffer<std::uint8_t> winner_;
+};
+
+template <class T>
+class LeakyReluOp final : public PlanOp<T> {
+ public:
+  explicit LeakyReluOp(double slope) : slope_(static_cast<T>(slope)) {}
+  void forward(const GroupPlace& place) override {
+    kernels::leaky_relu_forward(this->input->size() * kernels::kLanes, this->input->at(place.slot), slope_,
+                                this->output->at(place.slot));
+  }
+  void backward(const GroupPlace& place) override {
+    if (this->d_input == nullptr) return;
+    kernels::leaky_relu_backward(this->input->size() * kernels::kLanes, this->input->at(place.slot),
+                                 this->d_output->at(place.slot), slope_, this->d_input->at(place.slot));
+  }
+
+ private:
+  T slope_;
+};
+
+template <class T>
+class SigmoidOp final : public PlanOp<T> {
+ public:
+  void forward(const GroupPlace& place) override {
+    kernels::sigmoid_forward(this->input->size() * kernels::kLanes, this->input->at(place.slot),
+                             this->output->at(place.slot));
+  }
+  void backward(const GroupPlace& place) override {
+    if (this->d_input == nullptr) return;
+    kernels::sigmoid_backward(this->input->size() * kernels::kLanes, this->output->at(place.slot),
+                              this->d_output->at(place.slot), this->d_input->at(place.slot));
+  }
+};
+
+template <class T>
+class MaxPoolOp final : public PlanOp<T> {
+ public:
+  MaxPoolOp(std::size_t channels, std::size_t height, std::size_t width, std::size_t slots)
+      : channels_(channels), height_(height), width_(width) {
+    winner_.allocate(channels * (height / 2) * (width / 2), slots);
+  }
+  void forward(const GroupPlace& place) override {
+    kernels::max_pool_forward(channels_, height_, width_, this->input->at(place.slot),
+                              this->output->at(place.slot), winner_.at(place.slot));
+  }
+  void backward(const GroupPlace& place) override {
+    if (this->d_input == nullptr) return;
+    kernels::max_pool_backward(channels_, height_, width_, this->d_output->at(place.slot),
+                               winner_.at(place.slot), this->d_input->at(place.slot));
+  }
+
+ private:
+  std::size_t channels_, height_, width_;
+  GroupBuffer<std::uint8_t> winner_;
+};
+
+template <class T>
+class UpsampleOp final : public PlanOp<T> {
+ public:
+  UpsampleOp(std::size_t channels, std::size_t height, std::size_t width)
+      : channels_(channels), height_(height), width_(width) {}
+  void forward(const GroupPlace& place) override {
+    kernels::upsample_forward(channels_, height_, width_, this->input->at(place.slot),
+                              this->output->at(place.slot));
+  }
+  void backward(const GroupPlace& place) override {
+    if (this->d_input == nullptr) return;
+    kernels::upsample_backward(channels_, height_, width_, this->d_output->at(place.slot),
+                               this->d_input->at(place.slot));
+  }
+
+ private:
+  std::size_t channels_, height_, width_;
+};
+
+}  // namespace deepsad

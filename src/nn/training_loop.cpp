@@ -1,0 +1,143 @@
+#include "nn/training_loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "deepsad/core/error.h"
+#include "deepsad/core/random.h"
+
+namespace deepsad {
+namespace {
+
+constexpr double kDecayPerMilestone = 0.1;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+void validate(const TrainingOptions& options) {
+  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
+    throw InvalidArgument(
+        fmt::format("learning rate must be positive and finite, got {}", options.learning_rate));
+  }
+  if (!(options.weight_decay >= 0) || !std::isfinite(options.weight_decay)) {
+    throw InvalidArgument(
+        fmt::format("weight decay must be at least 0 and finite, got {}", options.weight_decay));
+  }
+  if (options.batch_size == 0) throw InvalidArgument("batch size must be at least 1, got 0");
+  if (!std::is_sorted(options.milestones.begin(), options.milestones.end())) {
+    throw InvalidArgument("learning-rate milestones must be in ascending order");
+  }
+}
+
+double learning_rate_at(const TrainingOptions& options, std::size_t epoch) {
+  const std::size_t reached = epoch + (options.reference_quirks ? 1 : 0);
+  const auto passed = std::upper_bound(options.milestones.begin(), options.milestones.end(), reached);
+  return options.learning_rate *
+         std::pow(kDecayPerMilestone, static_cast<double>(passed - options.milestones.begin()));
+}
+
+std::vector<std::size_t> batch_ends(std::size_t n, const TrainingOptions& options) {
+  std::vector<std::size_t> ends;
+  for (std::size_t end = options.batch_size; end <= n; end += options.batch_size) ends.push_back(end);
+  const std::size_t rest = n - (ends.empty() ? 0 : ends.back());
+  if (options.reference_quirks) {
+    if (ends.empty()) {
+      throw InvalidArgument(
+          fmt::format("the reference drops incomplete batches, so it cannot train on {} rows with batch size "
+                      "{}; take a batch size of at "
+                      "most {}, or leave --compat reference out",
+                      n, options.batch_size, n));
+    }
+    return ends;
+  }
+  if (rest == 1 && !ends.empty()) {
+    ends.back() = n;
+  } else if (rest > 0) {
+    ends.push_back(n);
+  }
+  return ends;
+}
+
+std::size_t largest_batch(std::size_t n, const TrainingOptions& options) {
+  std::size_t largest = 0;
+  std::size_t begin = 0;
+  for (const std::size_t end : batch_ends(n, options)) {
+    largest = std::max(largest, end - begin);
+    begin = end;
+  }
+  return largest;
+}
+
+TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x,
+                      std::span<const std::uint32_t> rows, const TrainingPhase& phase) {
+  validate(phase.options);
+  const TrainingOptions& options = phase.options;
+  if (rows.empty()) throw InvalidArgument(fmt::format("{}: there are no rows to train on", phase.name));
+  const std::vector<std::size_t> ends = batch_ends(rows.size(), options);
+  std::vector<std::uint32_t> order(rows.size());
+  TrainingHistory history;
+  history.epochs.reserve(options.n_epochs);
+  const auto start = std::chrono::steady_clock::now();
+  std::size_t rows_done = 0;
+  for (std::size_t epoch = 0; epoch < options.n_epochs; ++epoch) {
+    const auto epoch_start = std::chrono::steady_clock::now();
+    const double rate = learning_rate_at(options, epoch);
+    if (epoch > 0 && rate != history.epochs.back().learning_rate) {
+      phase.observer.info(
+          fmt::format("{}: learning rate is {:g} from epoch {} on", phase.name, rate, epoch + 1));
+    }
+    // Each epoch's order follows from its own stream alone, so any epoch can be reproduced by itself.
+    std::copy(rows.begin(), rows.end(), order.begin());
+    RandomStream(phase.seed, "shuffle/" + phase.shuffle_stream, epoch).shuffle(order);
+    double loss_sum = 0;
+    std::size_t begin = 0;
+    for (std::size_t b = 0; b < ends.size(); ++b) {
+      const std::span<const std::uint32_t> batch(order.data() + begin, ends[b] - begin);
+      const double batch_loss = plan.forward_backward(x, batch, loss);
+      if (!std::isfinite(batch_loss)) {
+        const std::string where = plan.first_non_finite(x, batch, loss);
+        throw NumericError(fmt::format(
+            "{}: the loss is {} in epoch {}, batch {}; first not finite: {}. Try a smaller learning rate "
+            "(now {:g}) or look "
+            "for extreme values in the data",
+            phase.name, std::isnan(batch_loss) ? "not a number" : "infinite", epoch + 1, b + 1,
+            where.empty() ? "the loss itself" : where, rate));
+      }
+      plan.update(static_cast<float>(rate), static_cast<float>(options.weight_decay));
+      if (phase.after_step) phase.after_step(epoch, batch);
+      loss_sum += batch_loss;
+      rows_done += batch.size();
+      begin = ends[b];
+      if (phase.stop != nullptr && phase.stop->stop_requested()) {
+        throw Interrupted(fmt::format("{} stopped on request in epoch {} of {}, after batch {} of {}",
+                                      phase.name, epoch + 1, options.n_epochs, b + 1, ends.size()));
+      }
+    }
+    history.epochs.push_back({.loss = loss_sum / static_cast<double>(ends.size()),
+                              .learning_rate = rate,
+                              .seconds = seconds_since(epoch_start)});
+    phase.observer.progress({.phase = phase.name,
+                             .done = epoch + 1,
+                             .total = options.n_epochs,
+                             .loss = history.epochs.back().loss,
+                             .seconds = seconds_since(start),
+                             .rows = rows_done});
+  }
+  // No loss shows what the last update did.
+  if (const std::string tensor = plan.non_finite_tensor(); !history.epochs.empty() && !tensor.empty()) {
+    throw NumericError(fmt::format(
+        "{}: {} is not finite after epoch {}. Try a smaller learning rate (now {:g}) or look for extreme "
+        "values in the data",
+        phase.name, tensor, options.n_epochs, history.epochs.back().learning_rate));
+  }
+  history.seconds = seconds_since(start);
+  return history;
+}
+
+}  // namespace deepsad

@@ -1,0 +1,51 @@
+// The one training loop of all deep methods.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "deepsad/core/matrix_view.h"
+#include "deepsad/core/progress.h"
+#include "deepsad/nn/training.h"
+#include "nn/plan.h"
+
+namespace deepsad {
+
+/// @throws InvalidArgument naming the option, e.g. "batch_size must be at least 1, got 0".
+void validate(const TrainingOptions& options);
+
+/// Learning rate of 0-based epoch e: lr 0.1^k, k the number of milestones m <= e; with reference_quirks m <=
+/// e + 1 (T8).
+[[nodiscard]] double learning_rate_at(const TrainingOptions& options, std::size_t epoch);
+
+/// Where the batches of an epoch over n rows end: full batches, then the rest. A rest of a single row joins
+/// the batch before it, because a batch of one has no variance; with reference_quirks the rest is dropped
+/// (T12).
+/// @throws InvalidArgument with reference_quirks if there is no full batch.
+[[nodiscard]] std::vector<std::size_t> batch_ends(std::size_t n, const TrainingOptions& options);
+/// Rows of the largest batch.
+[[nodiscard]] std::size_t largest_batch(std::size_t n, const TrainingOptions& options);
+
+struct TrainingPhase {
+  std::string name;            ///< "pretraining" or "training", for progress and messages
+  std::string shuffle_stream;  ///< orders of epoch e come from stream "shuffle/<shuffle_stream>", index e
+  const TrainingOptions& options;
+  std::uint64_t seed;
+  const Observer& observer;
+  const StopToken* stop = nullptr;
+  /// Called after every step with the 0-based epoch and the batch's rows; may be empty.
+  std::function<void(std::size_t epoch, std::span<const std::uint32_t> batch)> after_step = {};
+};
+
+/// Trains `plan` on the given rows of x, shuffled anew in every epoch from the phase's stream of that
+/// epoch.
+/// @throws InvalidArgument for bad options or no rows; NumericError naming epoch, batch and layer if a loss
+/// is not finite, or the tensor if the last step left one that is not; Interrupted after the step in which
+/// the stop was asked for.
+TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x,
+                      std::span<const std::uint32_t> rows, const TrainingPhase& phase);
+
+}  // namespace deepsad

@@ -1,0 +1,145 @@
+#include "deepsad/report/run_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "deepsad/report/image_grid.h"
+#include "deepsad/report/png.h"
+#include "deepsad/report/system_info.h"
+#include "deepsad/report/training_curve.h"
+
+namespace deepsad {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// One top-level key a line, everything below it on that line: readable, and the scores do not fill pages.
+std::string one_key_a_line(const Json& object) {
+  std::string text = "{\n";
+  for (const auto& [key, value] : object.items())
+    text += fmt::format("{}  {}: {}", text.size() > 2 ? ",\n" : "", Json(key).dump(), value.dump());
+  return text + "\n}\n";
+}
+
+Json ratios(const SemiSupervisedRatios& r) {
+  return {{"known_normal", r.known_normal}, {"known_outlier", r.known_outlier}, {"pollution", r.pollution}};
+}
+
+Json phase_json(const PhaseRecord& phase) {
+  Json losses = Json::array(), rates = Json::array();
+  for (const EpochRecord& epoch : phase.history.epochs) {
+    losses.push_back(epoch.loss);
+    rates.push_back(epoch.learning_rate);
+  }
+  return {{"name", phase.name},
+          {"time", phase.history.seconds},
+          {"epochs", phase.history.epochs.size()},
+          {"loss", losses},
+          {"learning_rate", rates}};
+}
+
+std::string autoencoder_json(const AutoencoderResult& result) {
+  return one_key_a_line({{"train_time", result.train_seconds},
+                         {"test_auc", result.metrics.roc_auc},
+                         {"test_time", result.test_seconds},
+                         {"test_average_precision", result.metrics.average_precision}});
+}
+
+// Grey or colour images of bytes; other channel counts have no picture.
+bool has_pictures(const Dataset& data) {
+  return data.is_image() && (data.sample_shape[0] == 1 || data.sample_shape[0] == 3) &&
+         std::holds_alternative<std::vector<std::uint8_t>>(data.values);
+}
+
+}  // namespace
+
+std::string results_json(const TrainRun& run) {
+  Json scores = Json::array();
+  for (std::size_t i = 0; i < run.test.scores.size(); ++i)
+    scores.push_back({run.test.rows[i], static_cast<int>(run.test.labels[i]), run.test.scores[i]});
+  Json phases = Json::array(), findings = Json::array(), files = Json::array();
+  for (const PhaseRecord& phase : run.phases) phases.push_back(phase_json(phase));
+  for (const Finding& finding : run.findings)
+    findings.push_back({{"name", finding.name}, {"text", finding.text}});
+  for (const SourceFile& file : run.sources) files.push_back({{"path", file.path}, {"sha256", file.sha256}});
+  const SemiSupervisedSet& set = run.training_set;
+  const DataSetup& setup = run.model->setup();
+  const SystemInfo system = system_info();
+
+  Json results{{"train_time", run.train_seconds},
+               {"test_auc", run.metrics.roc_auc},
+               {"test_time", run.test_seconds},
+               {"test_scores", std::move(scores)},
+               {"test_average_precision", run.metrics.average_precision},
+               {"test_rows", {{"normal", run.metrics.n_normal}, {"anomaly", run.metrics.n_anomaly}}},
+               {"dataset", run.options.dataset},
+               {"method", run.options.method},
+               {"network", run.options.network},
+               {"preset", run.options.preset},
+               {"compat", run.options.compat},
+               {"seed", setup.seed},
+               {"normal_classes", setup.normal_classes},
+               {"known_anomaly_classes", setup.known_anomaly_classes},
+               {"training_rows",
+                {{"total", set.rows.size()},
+                 {"known_normal", set.counts.known_normal},
+                 {"unlabelled_normal", set.counts.unlabelled_normal},
+                 {"unlabelled_anomaly", set.counts.unlabelled_anomaly},
+                 {"known_anomaly", set.counts.known_anomaly},
+                 {"duplicates", set.n_duplicates}}},
+               {"ratios", {{"requested", ratios(set.requested)}, {"realised", ratios(set.realised)}}},
+               {"findings", std::move(findings)},
+               {"fit", run.fit_report.empty() ? Json(nullptr) : Json::parse(run.fit_report)},
+               {"phases", std::move(phases)},
+               {"load_time", run.load_seconds},
+               {"data_files", std::move(files)},
+               {"data_checksum", setup.data_checksum},
+               {"device", "cpu"},
+               {"threads", run.n_threads},
+               {"instruction_set", run.instruction_set},
+               {"processor", system.processor},
+               {"peak_memory_bytes", peak_memory_bytes()},
+               {"deepsad_version", system.version},
+               {"compiler", system.compiler},
+               {"build_type", system.build_type}};
+  if (run.options.compat == "reference") {
+    results["compat_reference"] = true;
+    results["compat_note"] =
+        "run with --compat reference: the published code's defects are included (no transfer of pretrained "
+        "weights, test rows of tables among the training rows, doubly drawn anomalies, early milestones); "
+        "for comparison only";
+  }
+  return one_key_a_line(results);
+}
+
+std::string scores_csv(const TestScores& test) {
+  fmt::memory_buffer text;
+  fmt::format_to(std::back_inserter(text), "index,label,class,score\n");
+  for (std::size_t i = 0; i < test.scores.size(); ++i) {
+    const int label = static_cast<int>(test.labels[i]);
+    fmt::format_to(std::back_inserter(text), "{},{},{},{}\n", test.rows[i], label,
+                   test.classes.empty() ? label : test.classes[i], test.scores[i]);
+  }
+  return fmt::to_string(text);
+}
+
+void write_run(const RunFolder& folder, const TrainRun& run) {
+  if (run.autoencoder) folder.write("ae_results.json", autoencoder_json(*run.autoencoder));
+  folder.write("scores.csv", scores_csv(run.test));
+  folder.write("model.safetensors", run.model->to_bytes());
+  if (!run.phases.empty()) {
+    const std::string title =
+        fmt::format("{} · {} · seed {}", run.options.dataset, run.options.method, run.model->setup().seed);
+    folder.write("training_curve.png", encode_png(training_curve(run.phases, title)));
+  }
+  if (has_pictures(*run.test_data)) {
+    for (const ReportFile& file :
+         image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores)) {
+      folder.write(file.name, file.bytes);
+    }
+  }
+  folder.write("results.json", results_json(run));
+}
+
+}  // namespace deepsad

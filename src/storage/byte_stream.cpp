@@ -1,0 +1,465 @@
+#include "deepsad/storage/byte_stream.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <utility>
+
+#include "deepsad/core/error.h"
+
+namespace deepsad {
+namespace {
+
+// Portion in which files are read and handed to the decoders: large enough that calls cost nothing, small
+// enough for L2.
+constexpr std::size_t kPortion = std::size_t{128} << 10;
+// Most memory reserved on the word of a header alone; beyond it vectors grow with what arrives.
+constexpr std::uint64_t kMaxTrustedReserve = std::uint64_t{256} << 20;
+
+bool starts_with(std::span<const std::uint8_t> bytes, std::string_view magic) {
+  return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+}
+
+using namespace std::string_view_literals;
+constexpr std::string_view kGzip = "\x1f\x8b"sv;
+constexpr std::string_view kXz =
+    "\xfd"
+    "7zXZ\0"sv;
+constexpr std::string_view kBzip2 = "BZh"sv;
+constexpr std::string_view kZip = "PK\x03\x04"sv;
+constexpr std::string_view kTar = "ustar"sv;  // at byte 257 of the first header
+constexpr std::size_t kTarMagicOffset = 257;
+constexpr std::size_t kMagicBytes = kTarMagicOffset + kTar.size();
+
+class MemoryStream final : public ByteStream {
+ public:
+  MemoryStream(std::span<const std::uint8_t> bytes, std::string name)
+      : ByteStream(std::move(name), std::numeric_limits<std::uint64_t>::max()), all_(bytes), rest_(bytes) {}
+  std::string file_sha256() override { return sha256_hex(all_); }
+
+ private:
+  std::size_t read_some(std::span<std::uint8_t> dst) override {
+    const std::size_t n = std::min(dst.size(), rest_.size());
+    std::copy_n(rest_.begin(), n, dst.begin());
+    rest_ = rest_.subspan(n);
+    return n;
+  }
+  std::span<const std::uint8_t> all_;
+  std::span<const std::uint8_t> rest_;
+};
+
+class FileStream final : public ByteStream {
+ public:
+  explicit FileStream(const std::string& path)
+      : ByteStream(path, std::numeric_limits<std::uint64_t>::max()),
+        fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) throw DataError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
+    struct stat status {};
+    if (::fstat(fd_, &status) == 0 && S_ISDIR(status.st_mode)) {
+      ::close(fd_);
+      throw DataError(fmt::format("{}: is a folder, wanted a file", path));
+    }
+  }
+  ~FileStream() override { ::close(fd_); }
+  // What lies on disk is what this stream delivers.
+  std::string file_sha256() override {
+    skip_to_end();
+    return content_sha256();
+  }
+
+ private:
+  std::size_t read_some(std::span<std::uint8_t> dst) override {
+    while (true) {
+      const ssize_t n = ::read(fd_, dst.data(), dst.size());
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) {
+        throw DataError(
+            fmt::format("{}: cannot be read at byte {}: {}", name(), position(), std::strerror(errno)));
+      }
+    }
+  }
+  int fd_;
+};
+
+[[noreturn]] void throw_damaged(const ByteStream& stream, std::string_view format, bool cut,
+                                std::string_view found) {
+  throw DataError(
+      fmt::format("{}: {} {} data: {} byte {} of the file, found {}, wanted a complete {} stream; copy or "
+                  "download the file again",
+                  stream.name(), cut ? "truncated" : "corrupt", format, cut ? "ends at" : "near",
+                  stream.file_position(), found, format));
+}
+
+// gzip and zlib streams. gzip goes through zlib and not through libarchive, whose gzip filter checks neither
+// CRC nor length (libarchive 3.6).
+class InflateStream final : public ByteStream {
+ public:
+  enum class Format { gzip, zlib };
+
+  InflateStream(std::unique_ptr<ByteStream> source, std::uint64_t max_bytes)
+      : InflateStream(*source, Format::gzip, std::numeric_limits<std::uint64_t>::max(), max_bytes) {
+    owned_ = std::move(source);
+  }
+  // The next n bytes of the source are one zlib stream.
+  InflateStream(ByteStream& source, std::uint64_t n)
+      : InflateStream(source, Format::zlib, n, source.max_bytes()) {}
+  ~InflateStream() override { inflateEnd(&z_); }
+  std::string file_sha256() override { return source_.file_sha256(); }
+  std::uint64_t file_position() const override { return source_.position() - z_.avail_in; }
+
+ private:
+  InflateStream(ByteStream& source, Format format, std::uint64_t n, std::uint64_t max_bytes)
+      : ByteStream(source.name(), max_bytes), source_(source), format_(format), unread_(n), input_(kPortion) {
+    constexpr int kGzipOnly = 16;  // added to the window bits, it makes zlib expect a gzip header
+    if (inflateInit2(&z_, MAX_WBITS + (format == Format::gzip ? kGzipOnly : 0)) != Z_OK)
+      throw std::bad_alloc();
+  }
+
+  [[noreturn]] void fail(bool cut, std::string_view found) const {
+    throw_damaged(*this, format_ == Format::gzip ? "gzip" : "zlib", cut, found);
+  }
+
+  // Makes sure that at least one unread input byte is there; false at the end.
+  bool refill() {
+    if (z_.avail_in > 0) return true;
+    const std::size_t portion = static_cast<std::size_t>(std::min<std::uint64_t>(input_.size(), unread_));
+    z_.avail_in = static_cast<uInt>(source_.read(std::span(input_).first(portion)));
+    z_.next_in = input_.data();
+    unread_ -= z_.avail_in;
+    return z_.avail_in > 0;
+  }
+
+  std::size_t read_some(std::span<std::uint8_t> dst) override {
+    if (ended_) return 0;
+    const auto wanted =
+        static_cast<uInt>(std::min<std::size_t>(dst.size(), std::numeric_limits<uInt>::max() / 2));
+    z_.next_out = dst.data();
+    z_.avail_out = wanted;
+    while (z_.avail_out == wanted) {
+      if (!refill()) fail(true, "the end of the data");
+      const int status = inflate(&z_, Z_NO_FLUSH);
+      if (status == Z_STREAM_END) {
+        if (next_member()) continue;
+        ended_ = true;
+        break;
+      }
+      if (status == Z_MEM_ERROR) throw std::bad_alloc();
+      if (status != Z_OK && status != Z_BUF_ERROR)
+        fail(false, z_.msg != nullptr ? z_.msg : "a preset dictionary");
+    }
+    return wanted - z_.avail_out;
+  }
+
+  // After the compressed data: another gzip member may follow, or nothing, or padding with zeros (tapes,
+  // block devices).
+  bool next_member() {
+    while (refill()) {
+      if (*z_.next_in != 0) {
+        if (format_ != Format::gzip || *z_.next_in != static_cast<std::uint8_t>(kGzip[0])) {
+          fail(false, "foreign bytes after the end of the compressed data");
+        }
+        if (inflateReset(&z_) != Z_OK) throw std::bad_alloc();
+        return true;
+      }
+      ++z_.next_in;
+      --z_.avail_in;
+    }
+    return false;
+  }
+
+  std::unique_ptr<ByteStream> owned_;
+  ByteStream& source_;
+  Format format_;
+  std::uint64_t unread_;  // bytes of the source that still belong to this stream
+  std::vector<std::uint8_t> input_;
+  z_stream z_{};
+  bool ended_ = false;
+};
+
+struct FreeArchive {
+  void operator()(archive* a) const noexcept { archive_read_free(a); }
+};
+
+// A libarchive reader over a ByteStream. No exception may pass through libarchive's C code: the first is kept
+// here.
+struct ArchiveReader {
+  explicit ArchiveReader(std::unique_ptr<ByteStream> from)
+      : source(std::move(from)), input(kPortion), a(archive_read_new()) {
+    if (!a) throw std::bad_alloc();
+  }
+  int open() { return archive_read_open(a.get(), this, nullptr, &ArchiveReader::read, nullptr); }
+  void rethrow() const {
+    if (error) std::rethrow_exception(error);
+  }
+  [[nodiscard]] std::string message() const {
+    const char* text = archive_error_string(a.get());
+    return text == nullptr ? "an unknown error" : text;
+  }
+
+  static la_ssize_t read(archive* /*a*/, void* self, const void** bytes) {
+    auto& reader = *static_cast<ArchiveReader*>(self);
+    try {
+      const std::size_t n = reader.source->read(reader.input);
+      reader.at_end = n == 0;
+      *bytes = reader.input.data();
+      return static_cast<la_ssize_t>(n);
+    } catch (...) {
+      reader.error = std::current_exception();
+      return ARCHIVE_FATAL;
+    }
+  }
+
+  std::unique_ptr<ByteStream> source;
+  std::vector<std::uint8_t> input;
+  std::exception_ptr error;
+  bool at_end = false;
+  std::unique_ptr<archive, FreeArchive> a;
+};
+
+// xz and bzip2: libarchive's filters with its "raw" format, which is one member without a name.
+class FilterStream final : public ByteStream {
+ public:
+  FilterStream(std::unique_ptr<ByteStream> source, std::string_view format, std::uint64_t max_bytes)
+      : ByteStream(source->name(), max_bytes), format_(format), reader_(std::move(source)) {
+    archive* a = reader_.a.get();
+    archive_read_support_filter_xz(a);
+    archive_read_support_filter_bzip2(a);
+    archive_read_support_format_raw(a);
+    archive_read_support_format_empty(a);
+  }
+  std::string file_sha256() override { return reader_.source->file_sha256(); }
+  std::uint64_t file_position() const override { return reader_.source->position(); }
+
+ private:
+  std::size_t read_some(std::span<std::uint8_t> dst) override {
+    if (!opened_) {
+      opened_ = true;
+      if (reader_.open() < ARCHIVE_WARN) fail();
+      archive_entry* entry = nullptr;
+      const int status = archive_read_next_header(reader_.a.get(), &entry);
+      ended_ = status == ARCHIVE_EOF;
+      if (!ended_ && status != ARCHIVE_OK) fail();
+    }
+    if (ended_) return 0;
+    const la_ssize_t n = archive_read_data(reader_.a.get(), dst.data(), dst.size());
+    if (n < 0) fail();
+    ended_ = n == 0;
+    return static_cast<std::size_t>(n);
+  }
+  [[noreturn]] void fail() const {
+    reader_.rethrow();
+    throw_damaged(*this, format_, reader_.at_end, reader_.at_end ? "the end of the data" : reader_.message());
+  }
+
+  std::string_view format_;
+  ArchiveReader reader_;
+  bool opened_ = false;
+  bool ended_ = false;
+};
+
+// The data of the archive member whose header was read last.
+class MemberStream final : public ByteStream {
+ public:
+  MemberStream(ArchiveReader& reader, const std::string& path, const std::string& member,
+               std::uint64_t max_bytes)
+      : ByteStream(path + ":" + member, max_bytes), reader_(reader), path_(path) {}
+  // An archive's own checksum says nothing about which member was read, the member's does.
+  std::string file_sha256() override {
+    skip_to_end();
+    return content_sha256();
+  }
+
+ private:
+  std::size_t read_some(std::span<std::uint8_t> dst) override {
+    if (ended_) return 0;
+    const la_ssize_t n = archive_read_data(reader_.a.get(), dst.data(), dst.size());
+    if (n < 0) {
+      reader_.rethrow();
+      throw DataError(
+          fmt::format("{}: damaged archive after byte {} of this member: {}; copy or download {} again",
+                      name(), position(), reader_.message(), path_));
+    }
+    ended_ = n == 0;
+    return static_cast<std::size_t>(n);
+  }
+  ArchiveReader& reader_;
+  std::string path_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+std::size_t ByteStream::pull(std::span<std::uint8_t> dst) {
+  std::size_t got = 0;
+  while (got < dst.size()) {
+    const std::size_t n = read_some(dst.subspan(got));
+    if (n == 0) break;
+    got += n;
+    if (position_ + ahead_.size() + got > max_bytes_) {
+      throw DataError(
+          fmt::format("{}: holds more than {} bytes, the most that is plausible here", name_, max_bytes_));
+    }
+  }
+  return got;
+}
+
+std::size_t ByteStream::read(std::span<std::uint8_t> dst) {
+  const std::size_t from_ahead = std::min(dst.size(), ahead_.size());
+  std::copy_n(ahead_.begin(), from_ahead, dst.begin());
+  std::size_t got = from_ahead;
+  // What was peeked stays counted in ahead_ until all of it is delivered, so that pull() sees the true total.
+  if (from_ahead == ahead_.size()) got += pull(dst.subspan(from_ahead));
+  ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(from_ahead));
+  position_ += got;
+  content_.update(dst.first(got));
+  return got;
+}
+
+void ByteStream::fail_truncated(std::string_view what, std::uint64_t wanted, std::uint64_t start,
+                                std::uint64_t found) const {
+  throw DataError(fmt::format("{}: truncated: {}: wanted {} bytes from byte {}, found {}", name_, what,
+                              wanted, start, found));
+}
+
+void ByteStream::read_exactly(std::span<std::uint8_t> dst, std::string_view what) {
+  const std::uint64_t start = position_;
+  const std::size_t got = read(dst);
+  if (got < dst.size()) fail_truncated(what, dst.size(), start, got);
+}
+
+void ByteStream::append_exactly(std::vector<std::uint8_t>& dst, std::uint64_t n, std::string_view what) {
+  constexpr std::uint64_t kStep = std::uint64_t{4} << 20;
+  const std::uint64_t start = position_;
+  dst.reserve(dst.size() + std::min(n, kMaxTrustedReserve));
+  for (std::uint64_t done = 0; done < n;) {
+    const std::size_t old_size = dst.size();
+    const auto step = static_cast<std::size_t>(std::min(kStep, n - done));
+    dst.resize(old_size + step);
+    const std::size_t got = read(std::span(dst).subspan(old_size));
+    done += got;
+    if (got < step) fail_truncated(what, n, start, done);
+  }
+}
+
+void ByteStream::expect_end(std::string_view wanted) {
+  if (!peek(1).empty()) {
+    throw DataError(fmt::format("{}: oversized: found more bytes at byte {}, wanted the end after {}", name_,
+                                position_, wanted));
+  }
+}
+
+std::span<const std::uint8_t> ByteStream::peek(std::size_t n) {
+  if (ahead_.size() < n) {
+    std::vector<std::uint8_t> more(n - ahead_.size());
+    more.resize(pull(more));
+    ahead_.insert(ahead_.end(), more.begin(), more.end());
+  }
+  return std::span<const std::uint8_t>(ahead_).first(std::min(n, ahead_.size()));
+}
+
+void ByteStream::skip(std::uint64_t n, std::string_view what) {
+  const std::uint64_t start = position_;
+  std::vector<std::uint8_t> portion(static_cast<std::size_t>(std::min<std::uint64_t>(n, kPortion)));
+  for (std::uint64_t done = 0; done < n;) {
+    const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(portion.size(), n - done));
+    const std::size_t got = read(std::span(portion).first(step));
+    done += got;
+    if (got < step) fail_truncated(what, n, start, done);
+  }
+}
+
+void ByteStream::skip_to_end() {
+  std::vector<std::uint8_t> portion(kPortion);
+  while (read(portion) == portion.size()) {
+  }
+}
+
+std::vector<std::uint8_t> ByteStream::read_all() {
+  std::vector<std::uint8_t> all;
+  std::size_t filled = 0;
+  do {
+    all.resize(std::max(kPortion, 2 * filled));
+    filled += read(std::span(all).subspan(filled));
+  } while (filled == all.size());
+  all.resize(filled);
+  return all;
+}
+
+std::unique_ptr<ByteStream> open_bytes(std::span<const std::uint8_t> bytes, std::string name) {
+  return std::make_unique<MemoryStream>(bytes, std::move(name));
+}
+
+std::unique_ptr<ByteStream> open_raw_file(const std::string& path) {
+  return std::make_unique<FileStream>(path);
+}
+
+std::unique_ptr<ByteStream> decompressed(std::unique_ptr<ByteStream> raw, std::uint64_t max_bytes) {
+  const std::span<const std::uint8_t> magic = raw->peek(kXz.size());
+  if (starts_with(magic, kGzip)) return std::make_unique<InflateStream>(std::move(raw), max_bytes);
+  for (const auto& [bytes, format] : {std::pair{kXz, "xz"sv}, std::pair{kBzip2, "bzip2"sv}}) {
+    if (starts_with(magic, bytes)) return std::make_unique<FilterStream>(std::move(raw), format, max_bytes);
+  }
+  raw->set_max_bytes(max_bytes);
+  return raw;
+}
+
+std::unique_ptr<ByteStream> open_zlib(ByteStream& source, std::uint64_t n) {
+  return std::make_unique<InflateStream>(source, n);
+}
+
+std::unique_ptr<ByteStream> open_file(const std::string& path, std::uint64_t max_bytes) {
+  return decompressed(open_raw_file(path), max_bytes);
+}
+
+void for_each_member(const std::string& path, std::uint64_t max_bytes,
+                     const std::function<bool(const std::string& member, ByteStream& content)>& visit) {
+  std::unique_ptr<ByteStream> source = open_raw_file(path);
+  const bool gzip = starts_with(source->peek(kGzip.size()), kGzip);
+  if (gzip) source = decompressed(std::move(source), std::numeric_limits<std::uint64_t>::max());
+  ArchiveReader reader(std::move(source));
+  archive* a = reader.a.get();
+  archive_read_support_filter_xz(a);
+  archive_read_support_filter_bzip2(a);
+  archive_read_support_format_tar(a);
+  archive_read_support_format_zip(a);
+  // A zip archive's directory lies at its end: libarchive needs to seek, which it does in a file that it
+  // opens itself.
+  int status = gzip ? reader.open() : archive_read_open_filename(a, path.c_str(), kPortion);
+  const auto fail = [&] {
+    reader.rethrow();
+    throw DataError(fmt::format("{}: is not a readable tar or zip archive: {}", path, reader.message()));
+  };
+  if (status < ARCHIVE_WARN) fail();
+  while (true) {
+    archive_entry* entry = nullptr;
+    status = archive_read_next_header(a, &entry);
+    if (status == ARCHIVE_EOF) return;
+    if (status < ARCHIVE_WARN) fail();
+    if (archive_entry_filetype(entry) != AE_IFREG) continue;
+    const char* raw_name = archive_entry_pathname(entry);
+    if (raw_name == nullptr) raw_name = archive_entry_pathname_utf8(entry);
+    const std::string member = raw_name == nullptr ? "(unreadable name)" : raw_name;
+    MemberStream content(reader, path, member, max_bytes);
+    if (!visit(member, content)) return;
+  }
+}
+
+bool is_archive(const std::string& path) {
+  const std::unique_ptr<ByteStream> content = open_file(path);
+  const std::span<const std::uint8_t> start = content->peek(kMagicBytes);
+  return starts_with(start, kZip) ||
+         (start.size() == kMagicBytes && starts_with(start.subspan(kTarMagicOffset), kTar));
+}
+
+}  // namespace deepsad

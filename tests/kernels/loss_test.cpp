@@ -1,0 +1,100 @@
+#include "kernels/loss/loss.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "kernel_test.h"
+
+namespace deepsad::kernels {
+namespace {
+
+using namespace test;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+const std::vector<std::size_t> kSizes = {1, 2, 3, 7, 8, 32, 63, 64, 65, 130, 784};
+
+TEST(SquaredError, AgreesWithFormula) {
+  RandomStream random(1, "loss");
+  for (const std::size_t n : kSizes) {
+    for (std::size_t n_valid = 1; n_valid <= kLanes; ++n_valid) {
+      Guarded<float> y(n * kLanes), t(n * kLanes), dy(n * kLanes);
+      Guarded<double> loss(kLanes), loss_alone(kLanes);
+      fill_uniform(y, random);
+      fill_uniform(t, random);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        if (i % kLanes >= n_valid) (i % 2 == 0 ? y : t)[i] = kNan;
+      }
+      constexpr float kScale = 0.25F;
+      squared_error(n, n_valid, y.data(), t.data(), kScale, dy.data(), loss.data());
+      squared_error(n, n_valid, y.data(), t.data(), kScale, nullptr, loss_alone.data());
+      std::vector<double> want_loss(kLanes), want_dy(y.size()), magnitude(y.size());
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        if (i % kLanes >= n_valid) continue;
+        const double difference = static_cast<double>(y[i]) - static_cast<double>(t[i]);
+        want_loss[i % kLanes] += difference * difference / static_cast<double>(n);
+        want_dy[i] = static_cast<double>(kScale) * 2 / static_cast<double>(n) * difference;
+        magnitude[i] = std::abs(want_dy[i]);
+      }
+      const std::string what = "n " + std::to_string(n) + ", valid " + std::to_string(n_valid);
+      expect_close(dy.data(), want_dy, magnitude, 1, what);
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        EXPECT_NEAR(loss[l], want_loss[l], 2e-6 * want_loss[l]) << what << ", lane " << l;
+        EXPECT_EQ(loss[l], loss_alone[l]) << what;
+      }
+      EXPECT_TRUE(dy.guards_intact() && loss.guards_intact()) << what;
+      squared_error(n, n_valid, y.data(), t.data(), kScale, y.data(), loss.data());
+      EXPECT_TRUE(std::equal(y.begin(), y.end(), dy.begin())) << "in place, " << what;
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(SquaredDistance, AgreesWithFormulaAndIsExactOnIntegers) {
+  RandomStream random(2, "loss");
+  for (const std::size_t n : kSizes) {
+    for (const bool integers : {false, true}) {
+      Guarded<float> z(n * kLanes), c(n, 1), distance(kLanes), factor(kLanes), dz(z.size());
+      for (auto* values : {&z, &c, &factor}) {
+        integers ? fill_integers(*values, random) : fill_uniform(*values, random);
+      }
+      factor[3] = 0;
+      std::vector<double> want(kLanes), want_dz(z.size()), magnitude(z.size());
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        const double difference = static_cast<double>(z[i]) - static_cast<double>(c[i / kLanes]);
+        want[i % kLanes] += difference * difference;
+        want_dz[i] = 2 * difference * static_cast<double>(factor[i % kLanes]);
+        magnitude[i] = std::abs(want_dz[i]);
+      }
+      squared_distance(n, z.data(), c.data(), distance.data());
+      squared_distance_backward(n, z.data(), c.data(), factor.data(), dz.data());
+      const std::string what = "n " + std::to_string(n);
+      if (integers) {
+        expect_equal(distance.data(), want, what);
+        expect_equal(dz.data(), want_dz, what);
+      } else {
+        expect_close(distance.data(), want, want, n, what);
+        expect_close(dz.data(), want_dz, magnitude, 1, what);
+      }
+      EXPECT_TRUE(distance.guards_intact() && dz.guards_intact()) << what;
+      squared_distance_backward(n, z.data(), c.data(), factor.data(), z.data());
+      EXPECT_TRUE(std::equal(z.begin(), z.end(), dz.begin())) << "in place, " << what;
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(SquaredDistance, UnusedLanesGetZeroGradientWhateverTheyHold) {
+  Guarded<float> z(2 * kLanes), c(2), factor(kLanes), dz(z.size());
+  z.fill(kNan);
+  c.fill(1);
+  factor.fill(0);
+  squared_distance_backward(2, z.data(), c.data(), factor.data(), dz.data());
+  for (const float value : dz) EXPECT_EQ(value, 0);
+}
+
+}  // namespace
+}  // namespace deepsad::kernels
