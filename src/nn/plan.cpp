@@ -44,6 +44,20 @@ bool all_finite(const T* values, std::size_t n) {
   return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
 }
 
+/// The rows of a batch, as they lie in a matrix.
+template <class T>
+class MatrixRows final : public GroupSource<T> {
+ public:
+  MatrixRows(MatrixView<const T> x, std::span<const std::uint32_t> rows) : x_(x), rows_(rows) {}
+  void fill(std::size_t group, std::size_t n_valid, T* values) const noexcept override {
+    kernels::gather_rows(x_.data(), x_.stride(), rows_.data() + group * kLanes, n_valid, x_.cols(), values);
+  }
+
+ private:
+  MatrixView<const T> x_;
+  std::span<const std::uint32_t> rows_;
+};
+
 }  // namespace
 
 template <class T>
@@ -51,6 +65,7 @@ struct Plan<T>::Impl {
   NetworkSpec spec;
   std::vector<Shape> shapes;
   PlanMode mode;
+  bool wants_input_gradient;
   ThreadPool& pool;
   std::size_t max_groups = 0;
   std::size_t n_slots = 0;
@@ -66,13 +81,19 @@ struct Plan<T>::Impl {
   std::vector<std::size_t> tensor_offset;  // into the arena, by tensor; weights and biases only
   std::vector<double> lane_losses;
   std::size_t products_per_sample = 0;  // multiply-adds of a forward pass
+  std::size_t n_rows = 0;               // of the last pass in training mode
   bool prepared = false;
   std::size_t last_blocks = 0;    // partial gradients that the last backward pass wrote
   bool gradient_pending = false;  // they hold a gradient that no update() has taken
   std::uint64_t step = 0;
 
-  Impl(const NetworkSpec& network, std::size_t max_batch, PlanMode plan_mode, ThreadPool& thread_pool)
-      : spec(network), shapes(layer_shapes(network)), mode(plan_mode), pool(thread_pool) {
+  Impl(const NetworkSpec& network, std::size_t max_batch, PlanMode plan_mode, ThreadPool& thread_pool,
+       InputGradient input_gradient)
+      : spec(network),
+        shapes(layer_shapes(network)),
+        mode(plan_mode),
+        wants_input_gradient(input_gradient == InputGradient::wanted),
+        pool(thread_pool) {
     if (mode == PlanMode::train && max_batch == 0)
       throw InvalidArgument("[plan] batch size must be at least 1, got 0");
     max_groups = mode == PlanMode::train ? (max_batch + kLanes - 1) / kLanes : 0;
@@ -204,9 +225,9 @@ struct Plan<T>::Impl {
   // Gradient buffers. The input of a batch norm is needed no more once its gradient is known, so the gradient
   // replaces it there, unless the layer before needs its own output to go backward.
   void link() {
-    for (std::size_t v = 1; v < values.size(); ++v) {
-      const bool consumer_is_batch_norm = v < ops.size() && ops[v]->spans_batch();
-      const bool producer_needs_output = dynamic_cast<SigmoidOp<T>*>(ops[v - 1].get()) != nullptr;
+    for (std::size_t v = wants_input_gradient ? 0 : 1; v < values.size(); ++v) {
+      const bool consumer_is_batch_norm = v > 0 && v < ops.size() && ops[v]->spans_batch();
+      const bool producer_needs_output = v > 0 && dynamic_cast<SigmoidOp<T>*>(ops[v - 1].get()) != nullptr;
       if (consumer_is_batch_norm && !producer_needs_output) {
         gradients[v] = values[v].get();
       } else {
@@ -215,8 +236,8 @@ struct Plan<T>::Impl {
         gradients[v] = own_gradients[v].get();
       }
     }
-    // Nothing before the first layer with weights wants a gradient.
-    bool wanted = false;
+    // Nothing before the first layer with weights wants a gradient, unless the input itself does.
+    bool wanted = wants_input_gradient;
     for (std::size_t k = 0; k < ops.size(); ++k) {
       ops[k]->d_output = gradients[k + 1];
       ops[k]->d_input = wanted ? gradients[k] : nullptr;
@@ -258,82 +279,97 @@ struct Plan<T>::Impl {
     gradient_pending = false;
   }
 
-  // Forward pass in training mode; with_backward adds the backward pass. Phases are cut only where batch
-  // normalisation needs sums over the whole batch: a group runs through all layers in between while it is in
-  // the cache.
-  double run(MatrixView<const T> x, std::span<const std::uint32_t> rows, const Loss<T>& loss,
-             bool with_backward) {
-    assert(training() && !rows.empty() && rows.size() <= max_groups * kLanes);
-    assert(x.cols() == values[0]->size());
-    prepare();
-    const std::size_t n = rows.size();
-    const std::size_t n_groups = (n + kLanes - 1) / kLanes;
-    const std::size_t n_ops = ops.size();
-    const T scale = static_cast<T>(1.0 / static_cast<double>(n));
-    if (with_backward) {
-      // update() leaves zeros to add to; a gradient that it did not take is dropped here.
-      if (gradient_pending) drop_gradient();
-      gradient_pending = true;
-    }
+  // Operations that span the batch cut a pass into phases: within one, a group runs through all layers while
+  // it is in the cache. The first such operation from k on, or ops.size():
+  [[nodiscard]] std::size_t next_cut(std::size_t k) const {
+    while (k < ops.size() && !ops[k]->spans_batch()) ++k;
+    return k;
+  }
+  // Where the backward phase that begins with operation k - 1 ends: behind a batch norm, or 0.
+  [[nodiscard]] std::size_t previous_cut(std::size_t k) const {
+    while (k > 0 && !ops[k - 1]->spans_batch()) --k;
+    return k;
+  }
 
-    std::size_t next = 0;  // first operation of the phase; a batch norm there has its statistics already
-    std::size_t back = n_ops;
-    bool started = false;
-    while (back == n_ops) {
-      const std::size_t begin = next;
-      std::size_t end = begin + (started ? 1 : 0);
-      while (end < n_ops && !ops[end]->spans_batch()) ++end;
-      const bool last_phase = end == n_ops;
-      // Backward part of the last phase: down to the last batch norm.
-      std::size_t back_end = n_ops;
-      while (back_end > 0 && !ops[back_end - 1]->spans_batch()) --back_end;
+  // Forward pass in training mode over n rows that `input` writes; at_output(place) ends its last phase.
+  template <class AtOutput>
+  void forward_pass(const GroupSource<T>& input, std::size_t n, AtOutput&& at_output) {
+    assert(training() && n > 0 && n <= max_groups * kLanes);
+    prepare();
+    n_rows = n;
+    std::size_t begin = 0;
+    std::size_t end = next_cut(0);
+    for (bool first = true;; first = false) {
       for_each_group(n, [&](const GroupPlace& place) {
-        const std::uint32_t* group_rows = rows.data() + place.group * kLanes;
-        if (!started) {
-          kernels::gather_rows(x.data(), x.stride(), group_rows, place.n_valid, x.cols(),
-                               values[0]->at(place.slot));
-        }
+        if (first) input.fill(place.group, place.n_valid, values[0]->at(place.slot));
         for (std::size_t k = begin; k < end; ++k) ops[k]->forward(place);
-        if (!last_phase) {
+        if (end < ops.size()) {
           ops[end]->statistics(place);
-          return;
+        } else {
+          at_output(place);
         }
-        loss.evaluate({.n_valid = place.n_valid,
-                       .rows = group_rows,
-                       .input = values[0]->at(place.slot),
-                       .output = values[n_ops]->at(place.slot),
-                       .d_output = gradients[n_ops]->at(place.slot),
-                       .lane_loss = lane_losses.data() + place.group * kLanes,
-                       .scale = scale});
-        if (!with_backward) return;
-        for (std::size_t k = n_ops; k > back_end; --k) ops[k - 1]->backward(place);
-        if (back_end > 0) ops[back_end - 1]->sums(place);
       });
-      started = true;
-      if (!last_phase) {
-        ops[end]->finish_statistics(n_groups, n);
-        next = end;
-      } else {
-        back = back_end;
-        break;
-      }
+      if (end == ops.size()) return;
+      ops[end]->finish_statistics(n_groups(), n);
+      begin = end;  // the batch norm itself, now that it has its statistics
+      end = next_cut(begin + 1);
     }
-    if (with_backward) {
-      while (back > 0) {
-        ops[back - 1]->finish_sums(n_groups, n);
-        std::size_t back_end = back - 1;
-        while (back_end > 0 && !ops[back_end - 1]->spans_batch()) --back_end;
-        for_each_group(n, [&](const GroupPlace& place) {
-          for (std::size_t k = back; k > back_end; --k) ops[k - 1]->backward(place);
-          if (back_end > 0) ops[back_end - 1]->sums(place);
-        });
-        back = back_end;
-      }
-      last_blocks = n_blocks(n_groups);
+  }
+
+  // One group through the backward phase of operations end..back-1, and the sums of the batch norm below.
+  void backward_phase(const GroupPlace& place, std::size_t back, std::size_t end) {
+    for (std::size_t k = back; k > end; --k) ops[k - 1]->backward(place);
+    if (end > 0) ops[end - 1]->sums(place);
+  }
+  // The phases below the first one, which ended at operation `back`.
+  void finish_backward_pass(std::size_t back) {
+    while (back > 0) {
+      ops[back - 1]->finish_sums(n_groups(), n_rows);
+      const std::size_t end = previous_cut(back - 1);
+      for_each_group(n_rows, [&](const GroupPlace& place) { backward_phase(place, back, end); });
+      back = end;
     }
+    last_blocks = n_blocks(n_groups());
+  }
+  // update() leaves zeros to add to; a gradient that it did not take is dropped here.
+  void begin_gradient() {
+    if (gradient_pending) drop_gradient();
+    gradient_pending = true;
+  }
+  [[nodiscard]] std::size_t n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
+
+  double run(const GroupSource<T>& input, const std::uint32_t* rows, std::size_t n, const Loss<T>& loss,
+             bool with_backward) {
+    const std::size_t n_ops = ops.size();
+    const std::size_t first_end = previous_cut(n_ops);
+    const T scale = static_cast<T>(1.0 / static_cast<double>(n));
+    if (with_backward) begin_gradient();
+    forward_pass(input, n, [&](const GroupPlace& place) {
+      loss.evaluate({.n_valid = place.n_valid,
+                     .rows = rows == nullptr ? nullptr : rows + place.group * kLanes,
+                     .input = values[0]->at(place.slot),
+                     .output = values[n_ops]->at(place.slot),
+                     .d_output = gradients[n_ops]->at(place.slot),
+                     .lane_loss = lane_losses.data() + place.group * kLanes,
+                     .scale = scale,
+                     .group = place.group});
+      if (with_backward) backward_phase(place, n_ops, first_end);
+    });
+    if (with_backward) finish_backward_pass(first_end);
     double total = 0;
     for (std::size_t i = 0; i < n; ++i) total += lane_losses[i];
     return total / static_cast<double>(n);
+  }
+
+  void backward(const GroupSource<T>& d_output) {
+    begin_gradient();
+    const std::size_t n_ops = ops.size();
+    const std::size_t first_end = previous_cut(n_ops);
+    for_each_group(n_rows, [&](const GroupPlace& place) {
+      d_output.fill(place.group, place.n_valid, gradients[n_ops]->at(place.slot));
+      backward_phase(place, n_ops, first_end);
+    });
+    finish_backward_pass(first_end);
   }
 
   void update(T learning_rate, T weight_decay) {
@@ -365,8 +401,9 @@ struct Plan<T>::Impl {
 };
 
 template <class T>
-Plan<T>::Plan(const NetworkSpec& spec, std::size_t max_batch, PlanMode mode, ThreadPool& pool)
-    : impl_(std::make_unique<Impl>(spec, max_batch, mode, pool)) {}
+Plan<T>::Plan(const NetworkSpec& spec, std::size_t max_batch, PlanMode mode, ThreadPool& pool,
+              InputGradient input_gradient)
+    : impl_(std::make_unique<Impl>(spec, max_batch, mode, pool, input_gradient)) {}
 template <class T>
 Plan<T>::~Plan() = default;
 
@@ -444,7 +481,36 @@ StateDict Plan<T>::state() const {
 template <class T>
 double Plan<T>::forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> rows,
                                  const Loss<T>& loss) {
-  return impl_->run(x, rows, loss, true);
+  return impl_->run(MatrixRows<T>(x, rows), rows.data(), rows.size(), loss, true);
+}
+
+template <class T>
+double Plan<T>::forward_backward(const GroupSource<T>& input, std::size_t n, const Loss<T>& loss) {
+  return impl_->run(input, nullptr, n, loss, true);
+}
+
+template <class T>
+void Plan<T>::forward(const GroupSource<T>& input, std::size_t n) {
+  impl_->forward_pass(input, n, [](const GroupPlace&) {});
+}
+
+template <class T>
+void Plan<T>::backward(const GroupSource<T>& d_output) {
+  impl_->backward(d_output);
+}
+
+template <class T>
+const T* Plan<T>::input(std::size_t group) const {
+  return impl_->values.front()->at(group);
+}
+template <class T>
+const T* Plan<T>::output(std::size_t group) const {
+  return impl_->values.back()->at(group);
+}
+template <class T>
+const T* Plan<T>::d_input(std::size_t group) const {
+  assert(impl_->wants_input_gradient);
+  return impl_->gradients.front()->at(group);
 }
 
 template <class T>
@@ -465,12 +531,16 @@ std::string Plan<T>::non_finite_tensor() const {
 template <class T>
 std::string Plan<T>::first_non_finite(MatrixView<const T> x, std::span<const std::uint32_t> rows,
                                       const Loss<T>& loss) {
-  Impl& impl = *impl_;
   if (std::string tensor = non_finite_tensor(); !tensor.empty()) return tensor;
-  (void)impl.run(x, rows, loss, false);
-  const std::size_t n_groups = (rows.size() + kLanes - 1) / kLanes;
+  (void)impl_->run(MatrixRows<T>(x, rows), rows.data(), rows.size(), loss, false);
+  return non_finite_value();
+}
+
+template <class T>
+std::string Plan<T>::non_finite_value() const {
+  Impl& impl = *impl_;
   for (std::size_t v = 0; v < impl.values.size(); ++v) {
-    for (std::size_t g = 0; g < n_groups; ++g) {
+    for (std::size_t g = 0; g < impl.n_groups(); ++g) {
       if (all_finite(impl.values[v]->at(g), impl.values[v]->size() * kLanes)) continue;
       return v == 0 ? "the input"
                     : layer_text(impl.spec.layers[impl.ops[v - 1]->layer], impl.ops[v - 1]->layer);

@@ -22,12 +22,13 @@ namespace deepsad {
 template <class T>
 struct GroupLoss {
   std::size_t n_valid;        ///< lanes 0..n_valid-1 hold samples
-  const std::uint32_t* rows;  ///< row of the training matrix in each valid lane
+  const std::uint32_t* rows;  ///< row of the training matrix in each valid lane; nullptr with a GroupSource
   const T* input;             ///< [n_in][16]
   const T* output;            ///< [n_out][16]
   T* d_output;                ///< to be written: gradient of scale * (sum of lane losses); 0 in unused lanes
   double* lane_loss;          ///< to be written: [16], 0 in unused lanes
   T scale;                    ///< 1 / (rows in the batch)
+  std::size_t group = 0;      ///< index of the group within the batch
 };
 
 /// A loss that is a mean over samples. evaluate() is called from several threads at once, for different
@@ -39,10 +40,24 @@ class Loss {
   virtual void evaluate(const GroupLoss<T>& group) const noexcept = 0;
 };
 
+/// Where a step takes its input from if not from rows of a matrix: a sample drawn from another network's
+/// output, or that network's gradient. Called from several threads at once, for different groups.
+template <class T>
+class GroupSource {
+ public:
+  virtual ~GroupSource() = default;
+  /// Writes the `group`-th group of the batch, [features][16], with zeros in lanes n_valid and beyond.
+  virtual void fill(std::size_t group, std::size_t n_valid, T* values) const noexcept = 0;
+};
+
 enum class PlanMode {
   train,  ///< batch statistics, gradients, optimiser state, one buffer for each group of the batch
   infer,  ///< running statistics, one buffer for each worker
 };
+
+/// Whether a step also computes the gradient with respect to the network's input (train mode), for the
+/// network that made it.
+enum class InputGradient { unwanted, wanted };
 
 template <class T>
 class PlanOp;
@@ -54,7 +69,8 @@ template <class T>
 class Plan {
  public:
   /// @param max_batch largest number of rows of a step (train mode)
-  Plan(const NetworkSpec& spec, std::size_t max_batch, PlanMode mode, ThreadPool& pool);
+  Plan(const NetworkSpec& spec, std::size_t max_batch, PlanMode mode, ThreadPool& pool,
+       InputGradient input_gradient = InputGradient::unwanted);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
@@ -71,7 +87,17 @@ class Plan {
   /// Leaves the gradient for update(), in place of one that update() did not take. Returns the batch's mean
   /// loss. @pre 1 <= rows.size() <= max_batch
   double forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> rows, const Loss<T>& loss);
-  /// One Adam step with the last gradient. @pre forward_backward() came before
+  /// The same for n rows that `input` writes.
+  double forward_backward(const GroupSource<T>& input, std::size_t n, const Loss<T>& loss);
+  /// The two halves of a step, for a model of several networks: forward() leaves the outputs, backward() goes
+  /// on from their gradient, which `d_output` writes. @pre backward() follows the forward() it belongs to
+  void forward(const GroupSource<T>& input, std::size_t n);
+  void backward(const GroupSource<T>& d_output);
+  // What the last pass left of a group, [features][16]; d_input() needs InputGradient::wanted.
+  [[nodiscard]] const T* input(std::size_t group) const;
+  [[nodiscard]] const T* output(std::size_t group) const;
+  [[nodiscard]] const T* d_input(std::size_t group) const;
+  /// One Adam step with the last gradient. @pre forward_backward() or backward() came before
   void update(T learning_rate, T weight_decay);
 
   /// The first weight or bias that is not finite ("tensor \"conv1.weight\""); "" if all are.
@@ -81,6 +107,9 @@ class Plan {
   /// pass in training mode.
   [[nodiscard]] std::string first_non_finite(MatrixView<const T> x, std::span<const std::uint32_t> rows,
                                              const Loss<T>& loss);
+
+  /// The first of these in what the last pass left: "the input" or a layer; "" if all is finite.
+  [[nodiscard]] std::string non_finite_value() const;
 
   /// Receives one group of an inference pass: rows first_row .. first_row + n_valid - 1. Called from several
   /// threads at once, for different groups.

@@ -18,6 +18,26 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// One network with its loss on rows of a matrix.
+class PlanStep final : public TrainingStep {
+ public:
+  PlanStep(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x)
+      : plan_(plan), loss_(loss), x_(x) {}
+  double forward_backward(std::span<const std::uint32_t> rows) override {
+    return plan_.forward_backward(x_, rows, loss_);
+  }
+  void update(float learning_rate, float weight_decay) override { plan_.update(learning_rate, weight_decay); }
+  [[nodiscard]] std::string non_finite_tensor() const override { return plan_.non_finite_tensor(); }
+  [[nodiscard]] std::string first_non_finite(std::span<const std::uint32_t> rows) override {
+    return plan_.first_non_finite(x_, rows, loss_);
+  }
+
+ private:
+  Plan<float>& plan_;
+  const Loss<float>& loss_;
+  MatrixView<const float> x_;
+};
+
 }  // namespace
 
 void validate(const TrainingOptions& options) {
@@ -76,6 +96,11 @@ std::size_t largest_batch(std::size_t n, const TrainingOptions& options) {
 
 TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x,
                       std::span<const std::uint32_t> rows, const TrainingPhase& phase) {
+  PlanStep step(plan, loss, x);
+  return train(step, rows, phase);
+}
+
+TrainingHistory train(TrainingStep& step, std::span<const std::uint32_t> rows, const TrainingPhase& phase) {
   validate(phase.options);
   const TrainingOptions& options = phase.options;
   if (rows.empty()) throw InvalidArgument(fmt::format("{}: there are no rows to train on", phase.name));
@@ -99,9 +124,9 @@ TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<con
     std::size_t begin = 0;
     for (std::size_t b = 0; b < ends.size(); ++b) {
       const std::span<const std::uint32_t> batch(order.data() + begin, ends[b] - begin);
-      const double batch_loss = plan.forward_backward(x, batch, loss);
+      const double batch_loss = step.forward_backward(batch);
       if (!std::isfinite(batch_loss)) {
-        const std::string where = plan.first_non_finite(x, batch, loss);
+        const std::string where = step.first_non_finite(batch);
         throw NumericError(fmt::format(
             "{}: the loss is {} in epoch {}, batch {}; first not finite: {}. Try a smaller learning rate "
             "(now {:g}) or look "
@@ -109,7 +134,7 @@ TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<con
             phase.name, std::isnan(batch_loss) ? "not a number" : "infinite", epoch + 1, b + 1,
             where.empty() ? "the loss itself" : where, rate));
       }
-      plan.update(static_cast<float>(rate), static_cast<float>(options.weight_decay));
+      step.update(static_cast<float>(rate), static_cast<float>(options.weight_decay));
       if (phase.after_step) phase.after_step(epoch, batch);
       loss_sum += batch_loss;
       rows_done += batch.size();
@@ -130,7 +155,7 @@ TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<con
                              .rows = rows_done});
   }
   // No loss shows what the last update did.
-  if (const std::string tensor = plan.non_finite_tensor(); !history.epochs.empty() && !tensor.empty()) {
+  if (const std::string tensor = step.non_finite_tensor(); !history.epochs.empty() && !tensor.empty()) {
     throw NumericError(fmt::format(
         "{}: {} is not finite after epoch {}. Try a smaller learning rate (now {:g}) or look for extreme "
         "values in the data",

@@ -29,6 +29,20 @@ void validate(const TrainingOptions& options);
 /// Rows of the largest batch.
 [[nodiscard]] std::size_t largest_batch(std::size_t n, const TrainingOptions& options);
 
+/// What the loop trains: a network with its loss, or several networks that share their steps.
+class TrainingStep {
+ public:
+  virtual ~TrainingStep() = default;
+  /// Forward and backward pass over a batch of rows; returns its loss.
+  virtual double forward_backward(std::span<const std::uint32_t> rows) = 0;
+  /// One step of the optimiser with the last gradient.
+  virtual void update(float learning_rate, float weight_decay) = 0;
+  /// The first weight that is not finite, by name; "" if all are.
+  [[nodiscard]] virtual std::string non_finite_tensor() const = 0;
+  /// What is wrong when a batch's loss is not finite, as Plan::first_non_finite.
+  [[nodiscard]] virtual std::string first_non_finite(std::span<const std::uint32_t> rows) = 0;
+};
+
 struct TrainingPhase {
   std::string name;            ///< "pretraining" or "training", for progress and messages
   std::string shuffle_stream;  ///< orders of epoch e come from stream "shuffle/<shuffle_stream>", index e
@@ -40,11 +54,13 @@ struct TrainingPhase {
   std::function<void(std::size_t epoch, std::span<const std::uint32_t> batch)> after_step = {};
 };
 
-/// Trains `plan` on the given rows of x, shuffled anew in every epoch from the phase's stream of that
-/// epoch.
+/// Trains on the given rows, shuffled anew in every epoch from the phase's stream of that epoch.
 /// @throws InvalidArgument for bad options or no rows; NumericError naming epoch, batch and layer if a loss
 /// is not finite, or the tensor if the last step left one that is not; Interrupted after the step in which
 /// the stop was asked for.
+TrainingHistory train(TrainingStep& step, std::span<const std::uint32_t> rows, const TrainingPhase& phase);
+
+/// The same for one network on rows of x.
 TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x,
                       std::span<const std::uint32_t> rows, const TrainingPhase& phase);
 
