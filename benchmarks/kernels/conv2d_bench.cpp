@@ -1,5 +1,5 @@
 // Convolutions of the paper's networks, one group of 16 samples, one thread. FLOPs count only taps inside the
-// map.
+// map; Winograd's algorithm is given those of the direct one, so its share of the peak may pass 1.
 #include "kernels/conv2d/conv2d.h"
 
 #include <cmath>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/conv2d/conv2d_reference.h"
+#include "kernels/winograd1d/winograd1d.h"
 #include "support/kernel_bench.h"
 
 namespace deepsad::benchmarks {
@@ -71,7 +72,7 @@ void register_layer(const Layer& layer) {
   const std::size_t n_w = s.in_channels * s.out_channels * s.kernel * s.kernel;
   const std::size_t n_y = s.out_channels * s.out_height * s.out_width * kLanes;
   struct Data {
-    AlignedBuffer<float> x, w, packed, y, dy, dw, expected;
+    AlignedBuffer<float> x, w, packed, y, dy, dw, expected, transformed, scratch;
   };
   const auto data = std::make_shared<Data>();
   data->x = random_floats(s.in_channels * s.height * s.width * kLanes, 1);
@@ -100,6 +101,24 @@ void register_layer(const Layer& layer) {
     weights();
     check(layer.name, data->dw.data(), data->expected.data(), n_w);
     data->expected.resize(std::max(n_y, n_w));
+  });
+
+  data->transformed = AlignedBuffer<float>(kernels::winograd1d_packed_size(s));
+  data->scratch = AlignedBuffer<float>(
+      std::max(kernels::winograd1d_forward_scratch_size(s), kernels::winograd1d_gradient_scratch_size(s)));
+  const auto winograd = [s, data] {
+    kernels::winograd1d_forward(s, data->x.data(), data->transformed.data(), data->y.data(),
+                                data->scratch.data());
+  };
+  register_kernel("winograd1d_forward/" + layer.name, flops(s), 0, winograd, [=] {
+    kernels::reference::conv2d_forward(s, data->x.data(), data->w.data(), data->expected.data());
+    kernels::winograd1d_pack(s, ConvWeights::as_is, data->w.data(), data->transformed.data());
+    winograd();
+    check(layer.name, data->y.data(), data->expected.data(), n_y);
+  });
+  register_kernel("winograd1d_weight_gradient/" + layer.name, flops(s), 0, [s, data] {
+    kernels::winograd1d_weight_gradient(s, data->x.data(), data->dy.data(), data->dw.data(),
+                                        data->scratch.data());
   });
 }
 

@@ -39,6 +39,17 @@ struct ValidLanes {
   }
 };
 
+/// v, as a value that the compiler must hold in a register: g++ otherwise folds the load of a vector with
+/// several uses into each multiply-add, which makes loads the limit.
+HWY_INLINE V in_register(V v) {
+#if HWY_TARGET == HWY_AVX3
+  asm("" : "+v"(v.raw));
+#else
+  asm("" : "+x"(v.raw));
+#endif
+  return v;
+}
+
 /// Transposes the 4x4 floats of every 128-bit block: lane k of v[r] becomes lane r of v[k].
 HWY_INLINE void transpose_blocks(V (&v)[4]) {
   const D d;
@@ -74,6 +85,30 @@ HWY_INLINE void store_blocks(W v, float* const* rows, std::size_t column) {
     store_blocks(hn::LowerHalf(half, v), rows, column);
     store_blocks(hn::UpperHalf(half, v), rows + hn::MaxLanes(half), column);
   }
+}
+
+/// The blocks of 128 bits added up.
+template <class W>
+HWY_INLINE auto add_blocks(W v) {
+  const hn::DFromV<W> dv;
+  if constexpr (hn::MaxLanes(dv) == 4) {
+    return v;
+  } else {
+    const hn::Half<decltype(dv)> half;
+    return add_blocks(hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
+/// sums[k] = sum of the lanes of v[k], k < 4.
+HWY_INLINE void sum_lanes(const V* v, float* sums) {
+  const D d;
+  const hn::Repartition<double, D> pairs;
+  // In every block: lanes 0+2 and 1+3 of v[0] and v[1], then the sums of the four vectors side by side.
+  const V v01 = hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1]));
+  const V v23 = hn::Add(hn::InterleaveLower(d, v[2], v[3]), hn::InterleaveUpper(d, v[2], v[3]));
+  const auto low = hn::InterleaveLower(pairs, hn::BitCast(pairs, v01), hn::BitCast(pairs, v23));
+  const auto high = hn::InterleaveUpper(pairs, hn::BitCast(pairs, v01), hn::BitCast(pairs, v23));
+  hn::Store(add_blocks(hn::Add(hn::BitCast(d, low), hn::BitCast(d, high))), hn::FixedTag<float, 4>(), sums);
 }
 
 /// dst[j][l] = rows[l][j], j < n, l < 16; dst 64-byte aligned, rows need no alignment.

@@ -80,8 +80,9 @@ struct Plan<T>::Impl {
   std::vector<TensorInfo> tensors;
   std::vector<std::size_t> tensor_offset;  // into the arena, by tensor; weights and biases only
   std::vector<double> lane_losses;
-  std::size_t products_per_sample = 0;  // multiply-adds of a forward pass
-  std::size_t n_rows = 0;               // of the last pass in training mode
+  std::vector<AlignedBuffer<T>> scratch;  // by worker
+  std::size_t products_per_sample = 0;    // multiply-adds of a forward pass
+  std::size_t n_rows = 0;                 // of the last pass in training mode
   bool prepared = false;
   std::size_t last_blocks = 0;    // partial gradients that the last backward pass wrote
   bool gradient_pending = false;  // they hold a gradient that no update() has taken
@@ -101,6 +102,9 @@ struct Plan<T>::Impl {
     place_parameters();
     build();
     lane_losses.resize(max_groups * kLanes);
+    std::size_t scratch_size = 0;
+    for (const auto& op : ops) scratch_size = std::max(scratch_size, op->scratch_size());
+    for (std::size_t worker = 0; worker < pool.n_threads(); ++worker) scratch.emplace_back(scratch_size);
   }
 
   [[nodiscard]] bool training() const { return mode == PlanMode::train; }
@@ -171,8 +175,7 @@ struct Plan<T>::Impl {
         }
         case LayerKind::linear:
           add_op(std::make_unique<DenseOp<T>>(in[0], layer.out, offset_of(i, TensorRole::weight),
-                                              offset_of(i, TensorRole::bias),
-                                              training() ? n_blocks(max_groups) : 0),
+                                              offset_of(i, TensorRole::bias), training()),
                  i, out_size);
           products_per_sample += in[0] * out_size;
           break;
@@ -262,15 +265,19 @@ struct Plan<T>::Impl {
   void for_each_group(std::size_t n, F&& f) {
     const std::size_t groups = (n + kLanes - 1) / kLanes;
     const std::size_t blocks = n_blocks(groups);
-    const auto run_block = [&](std::size_t block) {
+    const auto run_block = [&](std::size_t block, std::size_t worker) {
       for (std::size_t g = groups * block / blocks; g < groups * (block + 1) / blocks; ++g) {
-        f(GroupPlace{.slot = g, .group = g, .block = block, .n_valid = std::min(kLanes, n - g * kLanes)});
+        f(GroupPlace<T>{.slot = g,
+                        .group = g,
+                        .block = block,
+                        .n_valid = std::min(kLanes, n - g * kLanes),
+                        .scratch = scratch[worker].data()});
       }
     };
     if (products_per_sample * n * 3 < kSerialProducts) {
-      for (std::size_t block = 0; block < blocks; ++block) run_block(block);
+      for (std::size_t block = 0; block < blocks; ++block) run_block(block, 0);
     } else {
-      pool.parallel_for(blocks, run_block);
+      pool.parallel_for_worker(blocks, run_block);
     }
   }
 
@@ -300,7 +307,7 @@ struct Plan<T>::Impl {
     std::size_t begin = 0;
     std::size_t end = next_cut(0);
     for (bool first = true;; first = false) {
-      for_each_group(n, [&](const GroupPlace& place) {
+      for_each_group(n, [&](const GroupPlace<T>& place) {
         if (first) input.fill(place.group, place.n_valid, values[0]->at(place.slot));
         for (std::size_t k = begin; k < end; ++k) ops[k]->forward(place);
         if (end < ops.size()) {
@@ -317,7 +324,7 @@ struct Plan<T>::Impl {
   }
 
   // One group through the backward phase of operations end..back-1, and the sums of the batch norm below.
-  void backward_phase(const GroupPlace& place, std::size_t back, std::size_t end) {
+  void backward_phase(const GroupPlace<T>& place, std::size_t back, std::size_t end) {
     for (std::size_t k = back; k > end; --k) ops[k - 1]->backward(place);
     if (end > 0) ops[end - 1]->sums(place);
   }
@@ -326,7 +333,7 @@ struct Plan<T>::Impl {
     while (back > 0) {
       ops[back - 1]->finish_sums(n_groups(), n_rows);
       const std::size_t end = previous_cut(back - 1);
-      for_each_group(n_rows, [&](const GroupPlace& place) { backward_phase(place, back, end); });
+      for_each_group(n_rows, [&](const GroupPlace<T>& place) { backward_phase(place, back, end); });
       back = end;
     }
     last_blocks = n_blocks(n_groups());
@@ -344,7 +351,7 @@ struct Plan<T>::Impl {
     const std::size_t first_end = previous_cut(n_ops);
     const T scale = static_cast<T>(1.0 / static_cast<double>(n));
     if (with_backward) begin_gradient();
-    forward_pass(input, n, [&](const GroupPlace& place) {
+    forward_pass(input, n, [&](const GroupPlace<T>& place) {
       loss.evaluate({.n_valid = place.n_valid,
                      .rows = rows == nullptr ? nullptr : rows + place.group * kLanes,
                      .input = values[0]->at(place.slot),
@@ -365,7 +372,7 @@ struct Plan<T>::Impl {
     begin_gradient();
     const std::size_t n_ops = ops.size();
     const std::size_t first_end = previous_cut(n_ops);
-    for_each_group(n_rows, [&](const GroupPlace& place) {
+    for_each_group(n_rows, [&](const GroupPlace<T>& place) {
       d_output.fill(place.group, place.n_valid, gradients[n_ops]->at(place.slot));
       backward_phase(place, n_ops, first_end);
     });
@@ -491,7 +498,7 @@ double Plan<T>::forward_backward(const GroupSource<T>& input, std::size_t n, con
 
 template <class T>
 void Plan<T>::forward(const GroupSource<T>& input, std::size_t n) {
-  impl_->forward_pass(input, n, [](const GroupPlace&) {});
+  impl_->forward_pass(input, n, [](const GroupPlace<T>&) {});
 }
 
 template <class T>
@@ -557,7 +564,11 @@ void Plan<T>::infer(MatrixView<const T> x, GroupSink& sink) {
   const std::size_t n = x.rows();
   impl.pool.parallel_for_worker((n + kLanes - 1) / kLanes, [&](std::size_t group, std::size_t worker) {
     const std::size_t first = group * kLanes;
-    const GroupPlace place{.slot = worker, .group = 0, .block = 0, .n_valid = std::min(kLanes, n - first)};
+    const GroupPlace<T> place{.slot = worker,
+                              .group = 0,
+                              .block = 0,
+                              .n_valid = std::min(kLanes, n - first),
+                              .scratch = impl.scratch[worker].data()};
     std::array<std::uint32_t, kLanes> rows{};
     for (std::size_t lane = 0; lane < place.n_valid; ++lane) rows[lane] = static_cast<std::uint32_t>(lane);
     kernels::gather_rows(x.data() + first * x.stride(), x.stride(), rows.data(), place.n_valid, x.cols(),

@@ -15,15 +15,18 @@
 #include "kernels/dense/dense.h"
 #include "kernels/layout.h"
 #include "kernels/pooling/pooling.h"
+#include "nn/convolution.h"
 
 namespace deepsad {
 
 /// One group on its way through the plan.
+template <class T>
 struct GroupPlace {
   std::size_t slot;     ///< index of its activation buffers: the group in training, the worker in inference
   std::size_t group;    ///< index within the batch
-  std::size_t block;    ///< which partial gradient it adds to, and which scratch it uses
+  std::size_t block;    ///< which partial gradient it adds to
   std::size_t n_valid;  ///< samples in it
+  T* scratch;           ///< of the worker: any content, PlanOp::scratch_size() values
 };
 
 /// Activations of one edge between layers, or their gradients: `slots` buffers of `size` x 16 values.
@@ -61,15 +64,17 @@ class PlanOp {
   virtual ~PlanOp() = default;
   /// Brings derived forms of the weights up to date; called once after every change of them.
   virtual void prepare() {}
-  virtual void forward(const GroupPlace& place) = 0;
-  virtual void backward(const GroupPlace& place) = 0;
+  /// Values that it needs in GroupPlace::scratch while it works on a group.
+  [[nodiscard]] virtual std::size_t scratch_size() const { return 0; }
+  virtual void forward(const GroupPlace<T>& place) = 0;
+  virtual void backward(const GroupPlace<T>& place) = 0;
 
   // Only for operations over the whole batch: forward = statistics (each group), finish_statistics (once),
   // forward; backward = sums (each group), finish_sums (once), backward.
   [[nodiscard]] virtual bool spans_batch() const { return false; }
-  virtual void statistics(const GroupPlace&) {}
+  virtual void statistics(const GroupPlace<T>&) {}
   virtual void finish_statistics(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
-  virtual void sums(const GroupPlace&) {}
+  virtual void sums(const GroupPlace<T>&) {}
   virtual void finish_sums(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
 
   std::size_t layer = 0;  ///< index of the (first) layer in the spec, for messages
@@ -103,52 +108,48 @@ class ConvOp final : public PlanOp<T> {
                              shape.kernel,
                              transposed ? shape.padding : reach - shape.padding,
                              1};
-    forward_ = same;
-    backward_ = mirrored;
-    packed_forward_.resize(kernels::conv2d_packed_size(forward_));
-    if (training && shape.stride == 1) packed_backward_.resize(kernels::conv2d_packed_size(backward_));
+    forward_shape_ = same;
+    forward_ = PackedConvolution<T>(same);
+    if (!training) return;
+    if (shape.stride == 1) backward_ = PackedConvolution<T>(mirrored);
+    weight_gradient_ = ConvolutionGradient<T>(transposed ? mirrored : same);
   }
 
+  [[nodiscard]] std::size_t scratch_size() const override {
+    return std::max({forward_.scratch_size(), backward_.scratch_size(), weight_gradient_.scratch_size()});
+  }
   void prepare() override {
     using kernels::ConvWeights;
     const T* w = this->parameters->weights.data() + weight_offset_;
-    kernels::conv2d_pack(forward_, transposed_ ? ConvWeights::swapped_flipped : ConvWeights::as_is, w,
-                         packed_forward_.data());
-    if (this->d_input != nullptr && !packed_backward_.empty()) {
-      kernels::conv2d_pack(backward_, transposed_ ? ConvWeights::as_is : ConvWeights::swapped_flipped, w,
-                           packed_backward_.data());
+    forward_.pack(transposed_ ? ConvWeights::swapped_flipped : ConvWeights::as_is, w);
+    if (this->d_input != nullptr && !backward_.empty()) {
+      backward_.pack(transposed_ ? ConvWeights::as_is : ConvWeights::swapped_flipped, w);
     }
   }
-  void forward(const GroupPlace& place) override {
-    kernels::conv2d_forward(forward_, this->input->at(place.slot), packed_forward_.data(),
-                            this->output->at(place.slot));
+  void forward(const GroupPlace<T>& place) override {
+    forward_.run(this->input->at(place.slot), this->output->at(place.slot), place.scratch);
   }
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     const T* x = this->input->at(place.slot);
     const T* dy = this->d_output->at(place.slot);
     T* dw = this->parameters->gradient(place.block, weight_offset_);
-    if (transposed_) {
-      // Roles change: the output's gradient is what the kernel slides over.
-      kernels::conv2d_weight_gradient(backward_, dy, x, dw);
-    } else {
-      kernels::conv2d_weight_gradient(forward_, x, dy, dw);
-    }
+    // Transposed: roles change, the output's gradient is what the kernel slides over.
+    weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
     if (this->d_input == nullptr) return;
-    if (packed_backward_.empty()) {
-      kernels::conv2d_data_gradient(forward_, dy, this->parameters->weights.data() + weight_offset_,
+    if (backward_.empty()) {
+      kernels::conv2d_data_gradient(forward_shape_, dy, this->parameters->weights.data() + weight_offset_,
                                     this->d_input->at(place.slot));
     } else {
-      kernels::conv2d_forward(backward_, dy, packed_backward_.data(), this->d_input->at(place.slot));
+      backward_.run(dy, this->d_input->at(place.slot), place.scratch);
     }
   }
 
  private:
-  kernels::ConvShape forward_{};
-  kernels::ConvShape backward_{};
   bool transposed_;
   std::size_t weight_offset_;
-  AlignedBuffer<T> packed_forward_;
-  AlignedBuffer<T> packed_backward_;
+  kernels::ConvShape forward_shape_{};
+  PackedConvolution<T> forward_, backward_;
+  ConvolutionGradient<T> weight_gradient_;
 };
 
 template <class T>
@@ -156,33 +157,33 @@ class DenseOp final : public PlanOp<T> {
  public:
   static constexpr std::size_t kNoBias = static_cast<std::size_t>(-1);
   DenseOp(std::size_t n_in, std::size_t n_out, std::size_t weight_offset, std::size_t bias_offset,
-          std::size_t n_blocks)
-      : n_in_(n_in), n_out_(n_out), weight_offset_(weight_offset), bias_offset_(bias_offset) {
-    const std::size_t size = kernels::dense_scratch_size(n_in, n_out);
-    scratch_.resize(n_blocks);
-    for (auto& buffer : scratch_) buffer.resize(size);
-  }
-  void forward(const GroupPlace& place) override {
+          bool training)
+      : n_in_(n_in),
+        n_out_(n_out),
+        weight_offset_(weight_offset),
+        bias_offset_(bias_offset),
+        scratch_size_(training ? kernels::dense_scratch_size(n_in, n_out) : 0) {}
+  [[nodiscard]] std::size_t scratch_size() const override { return scratch_size_; }
+  void forward(const GroupPlace<T>& place) override {
     const T* w = this->parameters->weights.data();
     kernels::dense_forward(n_in_, n_out_, this->input->at(place.slot), w + weight_offset_,
                            bias_offset_ == kNoBias ? nullptr : w + bias_offset_,
                            this->output->at(place.slot));
   }
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     const T* dy = this->d_output->at(place.slot);
     kernels::dense_weight_gradient(
         n_in_, n_out_, this->input->at(place.slot), dy,
         this->parameters->gradient(place.block, weight_offset_),
         bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(place.block, bias_offset_),
-        scratch_[place.block].data());
+        place.scratch);
     if (this->d_input == nullptr) return;
     kernels::dense_data_gradient(n_in_, n_out_, dy, this->parameters->weights.data() + weight_offset_,
                                  this->d_input->at(place.slot));
   }
 
  private:
-  std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
-  std::vector<AlignedBuffer<T>> scratch_;
+  std::size_t n_in_, n_out_, weight_offset_, bias_offset_, scratch_size_;
 };
 
 /// Batch normalisation with what follows it: a leaky ReLU (slope 1: none) and a 2x2 max pool, which runs
@@ -223,7 +224,7 @@ class BatchNormOp final : public PlanOp<T> {
     }
   }
 
-  void statistics(const GroupPlace& place) override {
+  void statistics(const GroupPlace<T>& place) override {
     const T* x = this->input->at(place.slot);
     kernels::channel_moments(channels_, height_ * width_, place.n_valid, x,
                              &group_mean_[place.group * channels_], &group_m2_[place.group * channels_]);
@@ -261,14 +262,14 @@ class BatchNormOp final : public PlanOp<T> {
     ++num_batches_tracked;
   }
 
-  void forward(const GroupPlace& place) override {
+  void forward(const GroupPlace<T>& place) override {
     if (!training_ && pooled_) pool(place);
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_forward(channels_, normalised_plane(), x, mean_.data(), inv_std_.data(), slope_,
                                 this->output->at(place.slot));
   }
 
-  void sums(const GroupPlace& place) override {
+  void sums(const GroupPlace<T>& place) override {
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_backward_sums(channels_, normalised_plane(), place.n_valid, x, mean_.data(),
                                       inv_std_.data(), slope_, this->d_output->at(place.slot),
@@ -290,7 +291,7 @@ class BatchNormOp final : public PlanOp<T> {
     }
   }
 
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     if (this->d_input == nullptr) return;
     const T* x = this->input->at(place.slot);
     T* g = this->d_output->at(place.slot);
@@ -312,7 +313,7 @@ class BatchNormOp final : public PlanOp<T> {
   [[nodiscard]] std::size_t normalised_plane() const {
     return pooled_ ? (height_ / 2) * (width_ / 2) : height_ * width_;
   }
-  void pool(const GroupPlace& place) {
+  void pool(const GroupPlace<T>& place) {
     kernels::max_pool_forward(channels_, height_, width_, this->input->at(place.slot),
                               pooled_x_.at(place.slot), winner_.at(place.slot));
   }
@@ -332,11 +333,11 @@ template <class T>
 class LeakyReluOp final : public PlanOp<T> {
  public:
   explicit LeakyReluOp(double slope) : slope_(static_cast<T>(slope)) {}
-  void forward(const GroupPlace& place) override {
+  void forward(const GroupPlace<T>& place) override {
     kernels::leaky_relu_forward(this->input->size() * kernels::kLanes, this->input->at(place.slot), slope_,
                                 this->output->at(place.slot));
   }
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     if (this->d_input == nullptr) return;
     kernels::leaky_relu_backward(this->input->size() * kernels::kLanes, this->input->at(place.slot),
                                  this->d_output->at(place.slot), slope_, this->d_input->at(place.slot));
@@ -349,11 +350,11 @@ class LeakyReluOp final : public PlanOp<T> {
 template <class T>
 class SigmoidOp final : public PlanOp<T> {
  public:
-  void forward(const GroupPlace& place) override {
+  void forward(const GroupPlace<T>& place) override {
     kernels::sigmoid_forward(this->input->size() * kernels::kLanes, this->input->at(place.slot),
                              this->output->at(place.slot));
   }
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     if (this->d_input == nullptr) return;
     kernels::sigmoid_backward(this->input->size() * kernels::kLanes, this->output->at(place.slot),
                               this->d_output->at(place.slot), this->d_input->at(place.slot));
@@ -367,11 +368,11 @@ class MaxPoolOp final : public PlanOp<T> {
       : channels_(channels), height_(height), width_(width) {
     winner_.allocate(channels * (height / 2) * (width / 2), slots);
   }
-  void forward(const GroupPlace& place) override {
+  void forward(const GroupPlace<T>& place) override {
     kernels::max_pool_forward(channels_, height_, width_, this->input->at(place.slot),
                               this->output->at(place.slot), winner_.at(place.slot));
   }
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     if (this->d_input == nullptr) return;
     kernels::max_pool_backward(channels_, height_, width_, this->d_output->at(place.slot),
                                winner_.at(place.slot), this->d_input->at(place.slot));
@@ -387,11 +388,11 @@ class UpsampleOp final : public PlanOp<T> {
  public:
   UpsampleOp(std::size_t channels, std::size_t height, std::size_t width)
       : channels_(channels), height_(height), width_(width) {}
-  void forward(const GroupPlace& place) override {
+  void forward(const GroupPlace<T>& place) override {
     kernels::upsample_forward(channels_, height_, width_, this->input->at(place.slot),
                               this->output->at(place.slot));
   }
-  void backward(const GroupPlace& place) override {
+  void backward(const GroupPlace<T>& place) override {
     if (this->d_input == nullptr) return;
     kernels::upsample_backward(channels_, height_, width_, this->d_output->at(place.slot),
                                this->d_input->at(place.slot));

@@ -257,30 +257,6 @@ void conv2d_pack(const ConvShape& s, ConvWeights form, const float* w, float* pa
 
 namespace {
 
-/// The blocks of 128 bits added up.
-template <class W>
-HWY_INLINE auto add_blocks(W v) {
-  const hn::DFromV<W> dv;
-  if constexpr (hn::MaxLanes(dv) == 4) {
-    return v;
-  } else {
-    const hn::Half<decltype(dv)> half;
-    return add_blocks(hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-
-/// sums[k] = sum of the lanes of v[k], k < 4.
-HWY_INLINE void sum_lanes(const V* v, float* sums) {
-  const D d;
-  const hn::Repartition<double, D> pairs;
-  // In every block: lanes 0+2 and 1+3 of v[0] and v[1], then the sums of the four vectors side by side.
-  const V v01 = hn::Add(hn::InterleaveLower(d, v[0], v[1]), hn::InterleaveUpper(d, v[0], v[1]));
-  const V v23 = hn::Add(hn::InterleaveLower(d, v[2], v[3]), hn::InterleaveUpper(d, v[2], v[3]));
-  const auto low = hn::InterleaveLower(pairs, hn::BitCast(pairs, v01), hn::BitCast(pairs, v23));
-  const auto high = hn::InterleaveUpper(pairs, hn::BitCast(pairs, v01), hn::BitCast(pairs, v23));
-  hn::Store(add_blocks(hn::Add(hn::BitCast(d, low), hn::BitCast(d, high))), hn::FixedTag<float, 4>(), sums);
-}
-
 struct GradientTile {
   const float* x;  // input channel, row that kernel row a reads for output row 0 of the tile, column 0
   std::size_t x_channel_step, x_row_step;  // the latter per output row: stride included

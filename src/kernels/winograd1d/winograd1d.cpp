@@ -1,0 +1,479 @@
+#include "kernels/winograd1d/winograd1d.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/dispatch.h"
+#include "kernels/winograd1d/winograd1d_reference.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/winograd1d/winograd1d.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/lanes-inl.h"
+
+#ifndef DEEPSAD_WINOGRAD1D_CONSTANTS
+#define DEEPSAD_WINOGRAD1D_CONSTANTS
+namespace deepsad::kernels::winograd1d {
+
+constexpr std::size_t kTaps = 5;
+constexpr std::size_t kOutputs = 4;                    // columns of a tile
+constexpr std::size_t kPoints = kOutputs + kTaps - 1;  // 0, 1, -1, 2, -2, 1/2, -1/2, infinity
+constexpr std::size_t kTileRows = 2;
+constexpr std::size_t kWindow = kTaps + kTileRows - 1;  // input rows behind a tile
+
+constexpr std::size_t kPointFloats = kPoints * kLanes;    // one transformed position of one channel
+constexpr std::size_t kGradientScratch = 160 * 1024 / 4;  // floats that stay in a second-level cache
+
+/// Transformation of the weights of a row (G of docs/kernels.md): point p takes kWeights[p][k] w[k].
+constexpr float kWeights[kPoints][kTaps] = {
+    {1, 0, 0, 0, 0},
+    {-2.0F / 9, -2.0F / 9, -2.0F / 9, -2.0F / 9, -2.0F / 9},
+    {-2.0F / 9, 2.0F / 9, -2.0F / 9, 2.0F / 9, -2.0F / 9},
+    {1.0F / 90, 2.0F / 90, 4.0F / 90, 8.0F / 90, 16.0F / 90},
+    {1.0F / 90, -2.0F / 90, 4.0F / 90, -8.0F / 90, 16.0F / 90},
+    {32.0F / 45, 16.0F / 45, 8.0F / 45, 4.0F / 45, 2.0F / 45},
+    {32.0F / 45, -16.0F / 45, 8.0F / 45, -4.0F / 45, 2.0F / 45},
+    {0, 0, 0, 0, 1},
+};
+
+/// Vectors of one row of one tile column. One more than the channels need keeps rows off the same cache sets.
+constexpr std::size_t row_floats(std::size_t channels) {
+  return channels * kPointFloats + kLanes;
+}
+constexpr std::size_t tile_columns(const ConvShape& s) {
+  return (s.out_width + kOutputs - 1) / kOutputs;
+}
+/// Transformed rows of x that the weight gradient reads.
+constexpr std::size_t gradient_rows(const ConvShape& s) {
+  return s.out_height + kTaps - 1;
+}
+/// Tile columns of the weight gradient that are in work at a time: what they need stays in the cache.
+constexpr std::size_t gradient_columns(const ConvShape& s) {
+  const std::size_t per_column = kPointFloats * (gradient_rows(s) + s.out_channels * s.out_height);
+  const std::size_t fitting = std::max<std::size_t>(1, kGradientScratch / per_column);
+  const std::size_t passes = (tile_columns(s) + fitting - 1) / fitting;
+  return (tile_columns(s) + passes - 1) / passes;
+}
+constexpr std::size_t round_up(std::size_t n, std::size_t step) {
+  return (n + step - 1) / step * step;
+}
+/// Sums of the weight gradient in the transformed space.
+constexpr std::size_t gradient_sums(const ConvShape& s) {
+  return round_up(s.out_channels * s.in_channels * kTaps, kLanes);
+}
+
+}  // namespace deepsad::kernels::winograd1d
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace deepsad::kernels::HWY_NAMESPACE {
+#if DEEPSAD_IS_VECTOR_TARGET
+namespace {
+
+using namespace winograd1d;
+
+/// The 8 input columns of a tile, transformed: out[p * step] for point p.
+HWY_INLINE void transform_input(const V (&in)[kPoints], float* out, std::size_t step) {
+  const D d;
+  const V five_and_quarter = hn::Set(d, 5.25F);
+  hn::Store(hn::MulAdd(five_and_quarter, hn::Sub(in[4], in[2]), hn::Sub(in[0], in[6])), d, out);
+  hn::Store(hn::MulAdd(five_and_quarter, hn::Sub(in[3], in[5]), hn::Sub(in[7], in[1])), d, out + 7 * step);
+  const auto pair = [&](V even, V odd, std::size_t p) DEEPSAD_KERNEL_LAMBDA {
+    hn::Store(hn::Add(even, odd), d, out + p * step);
+    hn::Store(hn::Sub(even, odd), d, out + (p + 1) * step);
+  };
+  const V four_and_quarter = hn::Set(d, 4.25F);
+  pair(hn::NegMulAdd(four_and_quarter, in[4], hn::Add(in[2], in[6])),
+       hn::NegMulAdd(four_and_quarter, in[3], hn::Add(in[1], in[5])), 1);
+  const V quarter = hn::Set(d, 0.25F), half = hn::Set(d, 0.5F), two = hn::Set(d, 2.0F);
+  const V five_quarters = hn::Set(d, 1.25F), five_halves = hn::Set(d, 2.5F);
+  pair(hn::MulAdd(quarter, in[2], hn::NegMulAdd(five_quarters, in[4], in[6])),
+       hn::MulAdd(half, in[1], hn::NegMulAdd(five_halves, in[3], hn::Mul(two, in[5]))), 3);
+  const V four = hn::Set(d, 4.0F), five = hn::Set(d, 5.0F);
+  pair(hn::MulAdd(four, in[2], hn::NegMulAdd(five, in[4], in[6])),
+       hn::MulAdd(two, in[1], hn::NegMulAdd(five_halves, in[3], hn::Mul(half, in[5]))), 5);
+}
+
+/// The 4 outputs of a tile from the products at its 8 points.
+template <std::size_t kRows>
+HWY_INLINE void transform_output(const V (&m)[kPoints][kRows], std::size_t row, V (&out)[kOutputs]) {
+  const D d;
+  const V sum1 = hn::Add(m[1][row], m[2][row]), difference1 = hn::Sub(m[1][row], m[2][row]);
+  const V sum2 = hn::Add(m[3][row], m[4][row]), difference2 = hn::Sub(m[3][row], m[4][row]);
+  const V sum3 = hn::Add(m[5][row], m[6][row]), difference3 = hn::Sub(m[5][row], m[6][row]);
+  out[0] = hn::Add(hn::Add(m[0][row], sum1), hn::Add(sum2, sum3));
+  out[1] = hn::MulAdd(hn::Set(d, 2.0F), difference2, hn::MulAdd(hn::Set(d, 0.5F), difference3, difference1));
+  out[2] = hn::MulAdd(hn::Set(d, 4.0F), sum2, hn::MulAdd(hn::Set(d, 0.25F), sum3, sum1));
+  out[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0F), difference2, difference1),
+                   hn::MulAdd(hn::Set(d, 0.125F), difference3, m[7][row]));
+}
+
+/// Transposed: the 4 output gradients of a tile at its 8 points: out[p * step].
+HWY_INLINE void transform_gradient(const V (&g)[kOutputs], float* out, std::size_t step) {
+  const D d;
+  hn::Store(g[0], d, out);
+  hn::Store(g[3], d, out + 7 * step);
+  const auto pair = [&](V even, V odd, std::size_t p) DEEPSAD_KERNEL_LAMBDA {
+    hn::Store(hn::Add(even, odd), d, out + p * step);
+    hn::Store(hn::Sub(even, odd), d, out + (p + 1) * step);
+  };
+  pair(hn::Add(g[0], g[2]), hn::Add(g[1], g[3]), 1);
+  pair(hn::MulAdd(hn::Set(d, 4.0F), g[2], g[0]),
+       hn::MulAdd(hn::Set(d, 8.0F), g[3], hn::Mul(hn::Set(d, 2.0F), g[1])), 3);
+  pair(hn::MulAdd(hn::Set(d, 0.25F), g[2], g[0]),
+       hn::MulAdd(hn::Set(d, 0.125F), g[3], hn::Mul(hn::Set(d, 0.5F), g[1])), 5);
+}
+
+/// Transforms n rows, `step` floats apart, for the tile column whose first input column is `first` (negative
+/// in the padding). out: points `out_point_step`, rows `out_step` apart.
+void transform_rows(std::size_t n, const float* row, std::size_t step, std::size_t map_width,
+                    std::ptrdiff_t first, float* out, std::size_t out_step, std::size_t out_point_step) {
+  const D d;
+  const std::ptrdiff_t width = static_cast<std::ptrdiff_t>(map_width);
+  const bool inside = first >= 0 && first + static_cast<std::ptrdiff_t>(kPoints) <= width;
+  for (std::size_t i = 0; i < n; ++i, row += step, out += out_step) {
+    for (std::size_t part = 0; part < kParts; ++part) {
+      V in[kPoints];
+      if (inside) {
+        const float* at = row + static_cast<std::size_t>(first) * kLanes + part * kVector;
+        HWY_UNROLL(8)
+        for (std::size_t q = 0; q < kPoints; ++q) in[q] = hn::Load(d, at + q * kLanes);
+      } else {
+        HWY_UNROLL(8)
+        for (std::size_t q = 0; q < kPoints; ++q) {
+          const std::ptrdiff_t column = first + static_cast<std::ptrdiff_t>(q);
+          in[q] = column >= 0 && column < width
+                      ? hn::Load(d, row + static_cast<std::size_t>(column) * kLanes + part * kVector)
+                      : hn::Zero(d);
+        }
+      }
+      transform_input(in, out + part * kVector, out_point_step);
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- forward
+//
+// A tile is 4 columns x 2 rows of one output channel: 8 points x 2 rows = 16 accumulators, which stay in
+// registers from the first product to the finished outputs. Per point and input channel 6 vectors and 5
+// broadcast weights are loaded for 10 multiply-adds. AVX2's 16 registers hold half of the points at a time.
+
+struct ForwardTile {
+  std::array<const float*, kWindow> row;  // transformed input rows, channel 0
+  std::size_t channels;
+  const float* u;  // packed weights of the output channel: [input channel][point][kernel row]
+  float* y;        // first output
+  std::size_t y_row_step;
+  std::size_t rows, columns;  // outputs that exist, <= 2 and <= 4
+};
+
+/// sums[p] += products of points kFirst .. kFirst + kCount - 1 with the kernel rows [kTop, kBottom) of the
+/// window.
+template <std::size_t kFirst, std::size_t kCount>
+HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoints][kTileRows]) {
+  const D d;
+  HWY_UNROLL(8)
+  for (std::size_t p = kFirst; p < kFirst + kCount; ++p) {
+    HWY_UNROLL(2)
+    for (std::size_t r = 0; r < kTileRows; ++r) acc[p][r] = hn::Zero(d);
+  }
+  const float* u = t.u;
+  std::size_t at = part * kVector;
+  for (std::size_t c = 0; c < t.channels; ++c, at += kPointFloats, u += kPoints * kTaps) {
+    HWY_UNROLL(8)
+    for (std::size_t p = kFirst; p < kFirst + kCount; ++p) {
+      V v[kTileRows];
+      HWY_UNROLL(3)
+      for (std::size_t r = 0; r + 1 < kTileRows; ++r)
+        v[r] = in_register(hn::Load(d, t.row[r] + at + p * kLanes));
+      HWY_UNROLL(5)
+      for (std::size_t k = 0; k < kTaps; ++k) {
+        const V weight = in_register(hn::Set(d, u[p * kTaps + k]));
+        v[kTileRows - 1] = in_register(hn::Load(d, t.row[k + kTileRows - 1] + at + p * kLanes));
+        HWY_UNROLL(4)
+        for (std::size_t r = 0; r < kTileRows; ++r) acc[p][r] = hn::MulAdd(weight, v[r], acc[p][r]);
+        HWY_UNROLL(4)
+        for (std::size_t r = 0; r + 1 < kTileRows; ++r) v[r] = v[r + 1];
+      }
+    }
+  }
+}
+
+/// kWhole: all 2 x 4 outputs exist.
+template <bool kWhole>
+HWY_NOINLINE void forward_tile(const ForwardTile& t) {
+  const D d;
+  for (std::size_t part = 0; part < kParts; ++part) {
+    V acc[kPoints][kTileRows];
+    if constexpr (kParts == 1) {
+      add_points<0, kPoints>(t, part, acc);
+    } else {
+      add_points<0, kPoints / 2>(t, part, acc);
+      add_points<kPoints / 2, kPoints / 2>(t, part, acc);
+    }
+    HWY_UNROLL(2)
+    for (std::size_t r = 0; r < kTileRows; ++r) {
+      if (!kWhole && r >= t.rows) break;
+      V out[kOutputs];
+      transform_output(acc, r, out);
+      float* y = t.y + r * t.y_row_step + part * kVector;
+      HWY_UNROLL(4)
+      for (std::size_t j = 0; j < kOutputs; ++j) {
+        if (kWhole || j < t.columns) hn::Store(out[j], d, y + j * kLanes);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float* packed) noexcept {
+  constexpr std::size_t kWeightsOfMap = kTaps * kTaps;
+  for (std::size_t o = 0; o < s.out_channels; ++o) {
+    for (std::size_t c = 0; c < s.in_channels; ++c, packed += kPoints * kTaps) {
+      for (std::size_t a = 0; a < kTaps; ++a) {
+        float row[kTaps];
+        for (std::size_t b = 0; b < kTaps; ++b) {
+          row[b] = form == ConvWeights::as_is
+                       ? w[(o * s.in_channels + c) * kWeightsOfMap + a * kTaps + b]
+                       : w[(c * s.out_channels + o) * kWeightsOfMap + kWeightsOfMap - 1 - (a * kTaps + b)];
+        }
+        for (std::size_t p = 0; p < kPoints; ++p) {
+          float sum = 0;
+          for (std::size_t b = 0; b < kTaps; ++b) sum += kWeights[p][b] * row[b];
+          packed[p * kTaps + a] = sum;
+        }
+      }
+    }
+  }
+}
+
+void winograd1d_forward(const ConvShape& s, const float* x, const float* packed, float* y,
+                        float* scratch) noexcept {
+  // A ring of transformed rows, and a row of zeros for those in the padding.
+  const std::size_t row_step = row_floats(s.in_channels);
+  float* const zeros = scratch + kWindow * row_step;
+  std::fill_n(zeros, row_step, 0.0F);
+  const std::ptrdiff_t padding = static_cast<std::ptrdiff_t>(s.padding);
+  ForwardTile t;
+  t.channels = s.in_channels;
+  t.y_row_step = s.out_width * kLanes;
+  for (std::size_t column = 0; column < s.out_width; column += kOutputs) {
+    t.columns = std::min(kOutputs, s.out_width - column);
+    std::ptrdiff_t next = -padding;  // first input row that was not transformed yet
+    for (std::size_t i = 0; i < s.out_height; i += kTileRows) {
+      const std::ptrdiff_t top = static_cast<std::ptrdiff_t>(i) - padding;
+      for (; next < top + static_cast<std::ptrdiff_t>(kWindow); ++next) {
+        if (next < 0 || next >= static_cast<std::ptrdiff_t>(s.height)) continue;
+        transform_rows(s.in_channels, x + static_cast<std::size_t>(next) * s.width * kLanes,
+                       s.height * s.width * kLanes, s.width, static_cast<std::ptrdiff_t>(column) - padding,
+                       scratch + static_cast<std::size_t>(next) % kWindow * row_step, kPointFloats, kLanes);
+      }
+      for (std::size_t k = 0; k < kWindow; ++k) {
+        const std::ptrdiff_t row = top + static_cast<std::ptrdiff_t>(k);
+        t.row[k] = row < 0 || row >= static_cast<std::ptrdiff_t>(s.height)
+                       ? zeros
+                       : scratch + static_cast<std::size_t>(row) % kWindow * row_step;
+      }
+      t.rows = std::min(kTileRows, s.out_height - i);
+      t.y = y + (i * s.out_width + column) * kLanes;
+      t.u = packed;
+      const auto tile =
+          t.rows == kTileRows && t.columns == kOutputs ? forward_tile<true> : forward_tile<false>;
+      for (std::size_t o = 0; o < s.out_channels; ++o) {
+        tile(t);
+        t.u += s.in_channels * kPoints * kTaps;
+        t.y += s.out_height * t.y_row_step;
+      }
+    }
+  }
+}
+
+// ----------------------------------------------------------------------------------------- weight gradient
+//
+// For one point, input channel and kOc output channels: 5 kernel rows x kOc accumulators walk down the rows
+// of some tile columns: 5 + kOc loads for 5 kOc multiply-adds. The lanes are summed at the end.
+
+namespace {
+
+struct GradientTile {
+  const float* v;  // transformed x of the channel and point: [column][row]
+  std::size_t v_column_step;
+  const float* g;  // transformed dy of the first channel and point: [column][row]
+  std::size_t g_column_step, g_channel_step;
+  std::size_t columns, rows;
+  float* sums;  // kernel row 0 of the first output channel; added to
+  std::size_t sums_channel_step;
+};
+
+template <std::size_t kOc>
+HWY_NOINLINE void gradient_tile(const GradientTile& t) {
+  const D d;
+  constexpr std::size_t kSums = kOc * kTaps;
+  constexpr std::size_t kPadded = (kSums + 3) / 4 * 4;
+  V acc[kPadded];
+  HWY_UNROLL(32)
+  for (std::size_t k = 0; k < kPadded; ++k) acc[k] = hn::Zero(d);
+  for (std::size_t column = 0; column < t.columns; ++column) {
+    const float* v = t.v + column * t.v_column_step;
+    const float* g = t.g + column * t.g_column_step;
+    for (std::size_t i = 0; i < t.rows * kParts; ++i, v += kVector, g += kVector) {
+      V gradient[kOc];
+      HWY_UNROLL(4)
+      for (std::size_t o = 0; o < kOc; ++o) gradient[o] = in_register(hn::Load(d, g + o * t.g_channel_step));
+      HWY_UNROLL(5)
+      for (std::size_t a = 0; a < kTaps; ++a) {
+        const V value = in_register(hn::Load(d, v + a * kLanes));
+        HWY_UNROLL(4)
+        for (std::size_t o = 0; o < kOc; ++o) {
+          acc[o * kTaps + a] = hn::MulAdd(gradient[o], value, acc[o * kTaps + a]);
+        }
+      }
+    }
+  }
+  alignas(64) float sums[kPadded];
+  HWY_UNROLL(8)
+  for (std::size_t k = 0; k < kPadded; k += 4) sum_lanes(acc + k, sums + k);
+  for (std::size_t o = 0; o < kOc; ++o) {
+    for (std::size_t a = 0; a < kTaps; ++a) t.sums[o * t.sums_channel_step + a] += sums[o * kTaps + a];
+  }
+}
+
+/// dw[b] += sum over points of kWeights[p][b] sums[p], for every weight row.
+void add_weight_gradient(std::size_t n_rows, std::size_t step, const float* sums, float* dw) {
+  const D d;
+  for (std::size_t r = 0; r < n_rows; r += kVector) {
+    V m[kPoints];
+    for (std::size_t p = 0; p < kPoints; ++p) m[p] = hn::LoadU(d, sums + p * step + r);
+    alignas(64) float out[kTaps][kVector];
+    for (std::size_t b = 0; b < kTaps; ++b) {
+      V sum = hn::Mul(hn::Set(d, kWeights[0][b]), m[0]);
+      for (std::size_t p = 1; p < kPoints; ++p) sum = hn::MulAdd(hn::Set(d, kWeights[p][b]), m[p], sum);
+      hn::Store(sum, d, out[b]);
+    }
+    const std::size_t n = std::min(kVector, n_rows - r);
+    for (std::size_t l = 0; l < n; ++l) {
+      for (std::size_t b = 0; b < kTaps; ++b) dw[(r + l) * kTaps + b] += out[b][l];
+    }
+  }
+}
+
+/// Transforms dy of one tile column: out [point][output channel][column of the pass][row].
+void transform_gradient_column(const ConvShape& s, const float* dy, std::size_t column, float* out,
+                               std::size_t channel_step, std::size_t point_step) {
+  const D d;
+  const std::size_t n = std::min(kOutputs, s.out_width - column);
+  for (std::size_t o = 0; o < s.out_channels; ++o, out += channel_step) {
+    const float* row = dy + (o * s.out_height * s.out_width + column) * kLanes;
+    for (std::size_t i = 0; i < s.out_height; ++i, row += s.out_width * kLanes) {
+      for (std::size_t part = 0; part < kParts; ++part) {
+        V g[kOutputs];
+        HWY_UNROLL(4)
+        for (std::size_t j = 0; j < kOutputs; ++j) {
+          g[j] = j < n ? hn::Load(d, row + j * kLanes + part * kVector) : hn::Zero(d);
+        }
+        transform_gradient(g, out + i * kLanes + part * kVector, point_step);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
+                                float* scratch) noexcept {
+  const std::size_t pass = gradient_columns(s);
+  const std::size_t v_column_step = gradient_rows(s) * kLanes, v_point_step = pass * v_column_step + kLanes;
+  const std::size_t g_column_step = s.out_height * kLanes, g_channel_step = pass * g_column_step;
+  const std::size_t g_point_step = s.out_channels * g_channel_step + kLanes;
+  const std::size_t sums_step = gradient_sums(s);
+  float* const sums = scratch;
+  float* const v = sums + kPoints * sums_step;
+  float* const g = v + kPoints * v_point_step;
+  // Rows of v that lie in the padding stay zero.
+  std::fill(scratch, g, 0.0F);
+  const std::size_t top = std::min(s.padding, gradient_rows(s));
+  const std::size_t rows = std::min(s.height, gradient_rows(s) - top);
+  GradientTile t;
+  t.v_column_step = v_column_step;
+  t.g_column_step = g_column_step;
+  t.g_channel_step = g_channel_step;
+  t.rows = s.out_height;
+  t.sums_channel_step = s.in_channels * kTaps;
+  for (std::size_t first = 0; first < tile_columns(s); first += pass) {
+    t.columns = std::min(pass, tile_columns(s) - first);
+    for (std::size_t k = 0; k < t.columns; ++k) {
+      transform_gradient_column(s, dy, (first + k) * kOutputs, g + k * g_column_step, g_channel_step,
+                                g_point_step);
+    }
+    for (std::size_t c = 0; c < s.in_channels; ++c) {
+      for (std::size_t k = 0; k < t.columns; ++k) {
+        const std::size_t column = (first + k) * kOutputs;
+        transform_rows(rows, x + c * s.height * s.width * kLanes, s.width * kLanes, s.width,
+                       static_cast<std::ptrdiff_t>(column) - static_cast<std::ptrdiff_t>(s.padding),
+                       v + k * v_column_step + top * kLanes, kLanes, v_point_step);
+      }
+      for (std::size_t p = 0; p < kPoints; ++p) {
+        t.v = v + p * v_point_step;
+        for (std::size_t o = 0, outputs = 0; o < s.out_channels; o += outputs) {
+          const std::size_t left = s.out_channels - o;
+          constexpr std::size_t kMost = kParts == 1 ? 4 : 2;
+          outputs = left >= kMost ? kMost : left >= 2 ? 2 : 1;
+          t.g = g + p * g_point_step + o * g_channel_step;
+          t.sums = sums + p * sums_step + (o * s.in_channels + c) * kTaps;
+          if (outputs == kMost) {
+            gradient_tile<kMost>(t);
+          } else if (outputs == 2) {
+            gradient_tile<2>(t);
+          } else {
+            gradient_tile<1>(t);
+          }
+        }
+      }
+    }
+  }
+  add_weight_gradient(s.out_channels * s.in_channels * kTaps, sums_step, sums, dw);
+}
+
+#endif  // DEEPSAD_IS_VECTOR_TARGET
+}  // namespace deepsad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deepsad::kernels {
+
+using namespace winograd1d;
+
+bool winograd1d_serves(const ConvShape& s) noexcept {
+  return s.kernel == kTaps && s.stride == 1;
+}
+
+std::size_t winograd1d_packed_size(const ConvShape& s) noexcept {
+  return s.out_channels * s.in_channels * kPoints * kTaps;
+}
+std::size_t winograd1d_forward_scratch_size(const ConvShape& s) noexcept {
+  return (kWindow + 1) * row_floats(s.in_channels);
+}
+std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
+  return kPoints * (gradient_sums(s) + 2 * kLanes) +
+         gradient_columns(s) * kPointFloats * (gradient_rows(s) + s.out_channels * s.out_height);
+}
+
+void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float* packed) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd1d_pack, s, form, w, packed);
+}
+void winograd1d_forward(const ConvShape& s, const float* x, const float* packed, float* y,
+                        float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd1d_forward, s, x, packed, y, scratch);
+}
+void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
+                                float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd1d_weight_gradient, s, x, dy, dw, scratch);
+}
+
+}  // namespace deepsad::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,33 @@
+// 5x5 convolution of stride 1 of one group in the batch-innermost layout, by Winograd's algorithm F(4,5)
+// along the rows: 8 products make 4 neighbouring outputs of one kernel row instead of 20. Derivation and
+// figures: docs/kernels.md. Same contracts as conv2d.h, whose direct kernels are the reference; results
+// differ from theirs by rounding (about 1e-6 of the largest value). float only: double plans use the direct
+// reference.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/conv2d/conv2d.h"
+
+namespace deepsad::kernels {
+
+/// Whether this family computes the shape at all: kernel 5, stride 1. Any sizes, channels and padding.
+[[nodiscard]] bool winograd1d_serves(const ConvShape& shape) noexcept;
+
+/// Floats of the packed weights, and of the scratch memory that the two kernels below need.
+[[nodiscard]] std::size_t winograd1d_packed_size(const ConvShape& shape) noexcept;
+[[nodiscard]] std::size_t winograd1d_forward_scratch_size(const ConvShape& shape) noexcept;
+[[nodiscard]] std::size_t winograd1d_gradient_scratch_size(const ConvShape& shape) noexcept;
+
+/// packed <- transformed weights; `packed` is 64-byte aligned and overlaps nothing.
+void winograd1d_pack(const ConvShape& shape, ConvWeights form, const float* w, float* packed) noexcept;
+
+/// As conv2d_forward. scratch: 64-byte aligned, any content, belongs to the calling thread.
+void winograd1d_forward(const ConvShape& shape, const float* x, const float* packed, float* y,
+                        float* scratch) noexcept;
+
+/// As conv2d_weight_gradient: dw += ...; unused lanes of dy must be zero.
+void winograd1d_weight_gradient(const ConvShape& shape, const float* x, const float* dy, float* dw,
+                                float* scratch) noexcept;
+
+}  // namespace deepsad::kernels

@@ -1,0 +1,165 @@
+#include "kernels/winograd1d/winograd1d.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "kernel_test.h"
+#include "kernels/conv2d/conv2d_reference.h"
+
+namespace deepsad::kernels {
+namespace {
+
+using namespace test;
+
+ConvShape make_shape(std::size_t in_channels, std::size_t out_channels, std::size_t height, std::size_t width,
+                     std::size_t padding) {
+  return {.in_channels = in_channels,
+          .height = height,
+          .width = width,
+          .out_channels = out_channels,
+          .out_height = height + 2 * padding - 4,
+          .out_width = width + 2 * padding - 4,
+          .kernel = 5,
+          .padding = padding,
+          .stride = 1};
+}
+
+std::string describe(const ConvShape& s) {
+  return "channels " + std::to_string(s.in_channels) + "->" + std::to_string(s.out_channels) + ", map " +
+         std::to_string(s.height) + "x" + std::to_string(s.width) + ", padding " + std::to_string(s.padding);
+}
+
+/// Every padding with every residue of the width modulo a tile, odd heights, channels off the tile's width.
+std::vector<ConvShape> shapes() {
+  std::vector<ConvShape> all;
+  RandomStream random(31, "winograd1d shapes");
+  for (std::size_t padding = 0; padding < 5; ++padding) {
+    for (std::size_t width = 1; width <= 14; ++width) {
+      const std::size_t height = pick(random, {1, 2, 3, 5, 6, 7, 11});
+      if (width + 2 * padding < 5 || height + 2 * padding < 5) continue;
+      all.push_back(make_shape(pick(random, {1, 2, 3, 4, 9}), pick(random, {1, 2, 3, 4, 5, 8}), height, width,
+                               padding));
+    }
+  }
+  all.push_back(make_shape(1, 8, 28, 28, 2));
+  all.push_back(make_shape(8, 4, 14, 14, 2));
+  all.push_back(make_shape(17, 33, 14, 28, 2));  // weight gradient in several passes of tile columns
+  return all;
+}
+
+struct Sizes {
+  std::size_t x, w, y;
+  explicit Sizes(const ConvShape& s)
+      : x(s.in_channels * s.height * s.width * kLanes),
+        w(s.in_channels * s.out_channels * 25),
+        y(s.out_channels * s.out_height * s.out_width * kLanes) {}
+};
+
+struct Forward {
+  Guarded<float> packed, y, scratch;
+  Forward(const ConvShape& s, ConvWeights form, const Guarded<float>& x, const Guarded<float>& w)
+      : packed(winograd1d_packed_size(s)), y(Sizes(s).y), scratch(winograd1d_forward_scratch_size(s)) {
+    winograd1d_pack(s, form, w.data(), packed.data());
+    winograd1d_forward(s, x.data(), packed.data(), y.data(), scratch.data());
+    EXPECT_TRUE(packed.guards_intact() && y.guards_intact() && scratch.guards_intact()) << describe(s);
+  }
+};
+
+/// |got - want| <= tolerance * largest |want|. The algorithm's rounding errors are relative to the largest
+/// values of a row of tiles, not to each result: an rms of 1e-6, and 1e-5 is not reached at these sizes.
+void expect_near_largest(const float* got, const std::vector<double>& want, const std::string& what) {
+  double largest = 0;
+  for (const double value : want) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    ASSERT_NEAR(static_cast<double>(got[i]), want[i], 1e-5 * largest) << what << ", element " << i;
+  }
+}
+
+TEST(Winograd1d, ServesFiveByFiveOfStrideOne) {
+  ConvShape s = make_shape(1, 1, 8, 8, 2);
+  EXPECT_TRUE(winograd1d_serves(s));
+  s.stride = 2;
+  EXPECT_FALSE(winograd1d_serves(s));
+  s.stride = 1;
+  s.kernel = 3;
+  EXPECT_FALSE(winograd1d_serves(s));
+}
+
+TEST(Winograd1d, ForwardAgreesWithReference) {
+  RandomStream random(1, "winograd1d");
+  for (const ConvShape& s : shapes()) {
+    Guarded<float> x(Sizes(s).x), w(Sizes(s).w, 1);
+    fill_uniform(x, random);
+    fill_uniform(w, random);
+    const Forward result(s, ConvWeights::as_is, x, w);
+    std::vector<double> want(Sizes(s).y);
+    reference::conv2d_forward(s, convert<double>(x).data(), convert<double>(w).data(), want.data());
+    expect_near_largest(result.y.data(), want, describe(s));
+    if (HasFatalFailure() || HasFailure()) return;
+  }
+}
+
+TEST(Winograd1d, SwappedFlippedPackingGivesTheDataGradient) {
+  RandomStream random(2, "winograd1d");
+  for (const ConvShape& s : shapes()) {
+    const ConvShape mirrored{.in_channels = s.out_channels,
+                             .height = s.out_height,
+                             .width = s.out_width,
+                             .out_channels = s.in_channels,
+                             .out_height = s.height,
+                             .out_width = s.width,
+                             .kernel = 5,
+                             .padding = 4 - s.padding,
+                             .stride = 1};
+    Guarded<float> dy(Sizes(s).y), w(Sizes(s).w);
+    fill_uniform(dy, random);
+    fill_uniform(w, random);
+    const Forward result(mirrored, ConvWeights::swapped_flipped, dy, w);
+    std::vector<double> want(Sizes(s).x);
+    reference::conv2d_data_gradient(s, convert<double>(dy).data(), convert<double>(w).data(), want.data());
+    expect_near_largest(result.y.data(), want, describe(s));
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Winograd1d, WeightGradientAgreesWithReferenceAndAdds) {
+  RandomStream random(3, "winograd1d");
+  for (const ConvShape& s : shapes()) {
+    const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
+    Guarded<float> x(Sizes(s).x), dy(Sizes(s).y), dw(Sizes(s).w, 1);
+    Guarded<float> scratch(winograd1d_gradient_scratch_size(s));
+    fill_uniform(x, random);
+    fill_uniform(dy, random);
+    for (std::size_t i = 0; i < dy.size(); ++i) dy[i] *= i % kLanes < n_valid ? 1.0F : 0.0F;
+    fill_uniform(dw, random);
+    auto want = convert<double>(dw);
+    winograd1d_weight_gradient(s, x.data(), dy.data(), dw.data(), scratch.data());
+    EXPECT_TRUE(dw.guards_intact() && scratch.guards_intact()) << describe(s);
+    reference::conv2d_weight_gradient(s, convert<double>(x).data(), convert<double>(dy).data(), want.data());
+    expect_near_largest(dw.data(), want, describe(s));
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Winograd1d, LanesNeverMix) {
+  constexpr std::size_t kChanged = 5;
+  RandomStream random(4, "winograd1d");
+  const ConvShape s = make_shape(3, 5, 9, 14, 2);
+  Guarded<float> x(Sizes(s).x), w(Sizes(s).w);
+  fill_uniform(x, random);
+  fill_uniform(w, random);
+  const Forward before(s, ConvWeights::as_is, x, w);
+  for (std::size_t i = kChanged; i < x.size(); i += kLanes) x[i] = std::numeric_limits<float>::infinity();
+  const Forward after(s, ConvWeights::as_is, x, w);
+  for (std::size_t i = 0; i < before.y.size(); ++i) {
+    if (i % kLanes != kChanged) {
+      ASSERT_EQ(before.y[i], after.y[i]) << "element " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace deepsad::kernels
