@@ -3,6 +3,7 @@ option(DEEPSAD_DEVELOPER_MODE "Build tests and benchmarks" OFF)
 option(DEEPSAD_BUILD_CLI "Build the deepsad program" ON)
 option(DEEPSAD_BUILD_TESTS "Build the tests" ${DEEPSAD_DEVELOPER_MODE})
 option(DEEPSAD_BUILD_BENCHMARKS "Build the benchmarks" ${DEEPSAD_DEVELOPER_MODE})
+# Not together with sanitizers: g++ warns falsely in instrumented code.
 option(DEEPSAD_WARNINGS_AS_ERRORS "Treat warnings as errors" OFF)
 set(DEEPSAD_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined' or 'thread'")
 set(DEEPSAD_SHARED_DATA "${PROJECT_SOURCE_DIR}/../shared" CACHE PATH
