@@ -12,6 +12,7 @@
 #include "deepsad/storage/run_folder.h"
 #include "run_log.h"
 #include "shared_options.h"
+#include "train_grid.h"
 
 namespace deepsad::cli {
 namespace {
@@ -36,7 +37,8 @@ OptionLayer given_options(const Arguments& arguments) {
   return layer;
 }
 
-TrainOptions read_options(const Arguments& arguments) {
+// Config file and command line, in this order.
+std::vector<OptionLayer> option_layers(const Arguments& arguments) {
   if (arguments.has("load_model"))
     throw InvalidArgument(
         "--load-model: training always starts anew; use `deepsad evaluate MODEL` or `deepsad score MODEL "
@@ -45,21 +47,14 @@ TrainOptions read_options(const Arguments& arguments) {
   std::vector<OptionLayer> layers;
   if (arguments.has("config")) layers.push_back(read_options_file(arguments.text("config")));
   layers.push_back(given_options(arguments));
-  TrainOptions options = merge_options(layers);
+  return layers;
+}
+
+void complete(TrainOptions& options, const Arguments& arguments) {
   if (options.dataset.empty())
     throw InvalidArgument(
         "no data set is given; `deepsad train DATASET`, and `deepsad data list` shows the names");
   if (options.data_dir.empty()) options.data_dir = data_dir(arguments);
-  return options;
-}
-
-RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) {
-  if (arguments.has("out") && arguments.has("OUT"))
-    throw InvalidArgument("--out and the argument OUT say the same; give one of them");
-  const std::string out = arguments.text("out", arguments.text("OUT"));
-  if (out.empty())
-    return RunFolder::create_beside(fmt::format("runs/{}-{}", options.dataset, options.method));
-  return arguments.flag("new_run") ? RunFolder::create_beside(out) : RunFolder::create(out);
 }
 
 void write_config(RunFolder& folder, const TrainOptions& options) {
@@ -89,10 +84,28 @@ std::string names_of(const std::vector<Finding>& findings) {
 
 }  // namespace
 
+RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) {
+  if (arguments.has("out") && arguments.has("OUT"))
+    throw InvalidArgument("--out and the argument OUT say the same; give one of them");
+  const std::string out = arguments.text("out", arguments.text("OUT"));
+  if (out.empty())
+    return RunFolder::create_beside(fmt::format("runs/{}-{}", options.dataset, options.method));
+  return arguments.flag("new_run") ? RunFolder::create_beside(out) : RunFolder::create(out);
+}
+
 int run_train(const Arguments& arguments, Console& console) {
   if (arguments.flag("verbose")) console.set_verbosity(Verbosity::verbose);
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
-  const TrainOptions options = read_options(arguments);
+  const std::vector<OptionLayer> layers = option_layers(arguments);
+  if (arguments.has("seeds") || arguments.has("vary")) {
+    std::vector<GridRun> runs = grid_runs(arguments, layers);
+    for (GridRun& run : runs) complete(run.options, arguments);
+    return train_grid(arguments, std::move(runs), console);
+  }
+  if (arguments.has("jobs"))
+    throw InvalidArgument("--jobs is for several runs; give --seeds or --vary as well");
+  TrainOptions options = merge_options(layers);
+  complete(options, arguments);
   const StopToken& stop = stop_on_signals();
   RunLog log(console);
   std::optional<RunFolder> folder;

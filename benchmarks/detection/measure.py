@@ -16,6 +16,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -43,7 +44,8 @@ def run(program, data_dir, folder, cell, seed):
         command = [program, "train", cell["dataset"], *cell["arguments"], "--data-dir", data_dir,
                    "--seed", str(seed), "--num-threads", "1", "--out", folder]
         if os.path.exists(folder):
-            command.append("--new-run")  # a run that was cut off; the new one lies beside it
+            shutil.rmtree(folder)  # a run that was cut off
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr}")

@@ -20,12 +20,15 @@
 #include "deepsad/nn/catalogue.h"
 #include "kernels/isa.h"
 #include "model/data_source.h"
+#include "model/train_on_source.h"
 
 namespace deepsad {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kGroup = 16;  // samples that the engine works on at a time, and its partial gradients
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -259,21 +262,29 @@ void find_data_problems(const TrainOptions& options, const Parts& parts, const S
 
 }  // namespace
 
-TrainRun train_run(const TrainOptions& given, const Observer& observer, const StopToken* stop,
+TrainRun train_run(const TrainOptions& options, const Observer& observer, const StopToken* stop,
                    const std::function<void(const TrainOptions&)>& on_resolved) {
+  validate(options);
+  ThreadPool pool(options.num_threads);
+  const auto start = Clock::now();
+  auto source = std::make_shared<const SourceData>(load_source(options.dataset, options.data_dir, pool));
+  return train_on_source(std::move(source), options, seconds_since(start), pool, observer, stop, on_resolved);
+}
+
+TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const TrainOptions& given,
+                         double load_seconds, ThreadPool& pool, const Observer& observer,
+                         const StopToken* stop, const std::function<void(const TrainOptions&)>& on_resolved) {
+  const SourceData& source = *shared_source;
   TrainRun run;
   run.options = given;
   TrainOptions& options = run.options;
   const bool reference = options.compat == "reference";
-  validate(options);
   options.device = "cpu";  // what auto means in this build
   if (!options.seed) options.seed = seed_from_entropy();
-  ThreadPool pool(options.num_threads);
   run.n_threads = pool.n_threads();
   run.instruction_set = kernels::isa_name(kernels::active_isa());
 
-  const auto load_start = Clock::now();
-  SourceData source = load_source(options.dataset, options.data_dir, pool);
+  const auto prepare_start = Clock::now();
   const NetworkDefinition network = choose_network(options, source.train);
   std::unique_ptr<Detector> detector =
       make_detector(options, network, reference);  // refuses bad options before any work
@@ -286,7 +297,7 @@ TrainRun train_run(const TrainOptions& given, const Observer& observer, const St
 
   Scaler scaler = Scaler::fit(source.train, parts.scaler_rows);
   Matrix<float> x = scaler.transform(source.train, selection.set.rows);
-  run.load_seconds = seconds_since(load_start);
+  run.load_seconds = load_seconds + seconds_since(prepare_start);
   const SemiSupervisedCounts& counts = selection.set.counts;
   observer.info(fmt::format("seed {}", *options.seed));
   observer.info(fmt::format(
@@ -344,9 +355,35 @@ TrainRun train_run(const TrainOptions& given, const Observer& observer, const St
                                             source.train.feature_names, std::move(setup),
                                             summary_of(options, selection.set, run.metrics));
   run.training_set = std::move(selection.set);
-  run.test_data =
-      std::make_shared<const Dataset>(source.test ? std::move(*source.test) : std::move(source.train));
+  run.test_data = {shared_source, &test_data(source)};
   return run;
+}
+
+std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& given) {
+  TrainOptions options = given;
+  const NetworkDefinition definition = choose_network(options, source.train);
+  const NetworkSpec spec = definition.decoder ? autoencoder(definition) : definition.encoder;
+  const std::vector<int> classes = sample_classes(source.train, all_rows(source.train.size()));
+  const auto n_normal = static_cast<double>(std::count_if(classes.begin(), classes.end(), [&](int c) {
+    return std::find(options.normal_class.begin(), options.normal_class.end(), c) !=
+           options.normal_class.end();
+  }));
+  const double a = options.ratio_known_normal, b = options.ratio_known_outlier, p = options.ratio_pollution;
+  const double n_rows = n_normal / (a + (1 - p) * (1 - a - b));
+  const auto n_inputs = static_cast<double>(n_elements(spec.input));
+  // Activations and their gradients of every layer, for whole groups of samples.
+  double values_per_sample = n_inputs;
+  for (const Shape& shape : layer_shapes(spec))
+    values_per_sample += 2 * static_cast<double>(n_elements(shape));
+  const auto batch = static_cast<double>(std::max(options.batch_size, options.ae_batch_size) + kGroup);
+  // Weights, two moments, and partial gradients of at most kGroup blocks.
+  const auto parameters = static_cast<double>(n_parameters(spec)) * (3 + kGroup);
+  // Codes and scores of the training rows before and after, and the test rows that are scored at a time.
+  const double outputs = n_rows * static_cast<double>(2 * output_shape(definition.encoder)[0] + 4);
+  constexpr double kMargin = 1.25;  // packed weights, padding, what the allocator keeps
+  const double floats = n_rows * n_inputs + values_per_sample * batch + parameters + outputs;
+  constexpr double kFixed = 8e6;  // scratch of kernels and scoring, code, tables of results
+  return static_cast<std::size_t>(kMargin * floats * sizeof(float) + kFixed);
 }
 
 Evaluation evaluate_model(const Model& model, const std::string& dataset, const std::string& data_dir,

@@ -40,11 +40,18 @@ struct Observer {
 /// A request to end early; set from a signal handler or another thread, read between steps.
 class StopToken {
  public:
+  StopToken() = default;
+  /// Stops when @p parent does, too; it may be null, and outlives this token.
+  explicit StopToken(const StopToken* parent) : parent_(parent) {}
+
   void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
-  [[nodiscard]] bool stop_requested() const noexcept { return stop_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool stop_requested() const noexcept {
+    return stop_.load(std::memory_order_relaxed) || (parent_ != nullptr && parent_->stop_requested());
+  }
 
  private:
   std::atomic<bool> stop_{false};
+  const StopToken* parent_ = nullptr;
 };
 
 }  // namespace deepsad

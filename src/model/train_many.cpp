@@ -1,0 +1,174 @@
+#include "deepsad/model/train_many.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "deepsad/core/error.h"
+#include "deepsad/core/memory.h"
+#include "model/data_source.h"
+#include "model/train_on_source.h"
+
+namespace deepsad {
+namespace {
+
+constexpr double kShareOfMemory = 0.8;
+
+struct Source {
+  std::shared_ptr<const SourceData> data;
+  double load_seconds = 0;
+};
+// By data set and folder.
+using Sources = std::map<std::pair<std::string, std::string>, Source>;
+
+Sources load_sources(std::span<const TrainOptions> runs) {
+  Sources sources;
+  ThreadPool pool(0);
+  for (const TrainOptions& options : runs) {
+    Source& source = sources[{options.dataset, options.data_dir}];
+    if (source.data) continue;
+    const auto start = std::chrono::steady_clock::now();
+    source.data = std::make_shared<const SourceData>(load_source(options.dataset, options.data_dir, pool));
+    source.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  return sources;
+}
+
+const Source& source_of(const Sources& sources, const TrainOptions& options) {
+  return sources.at({options.dataset, options.data_dir});
+}
+
+ManyRunsPlan plan_runs(std::span<const TrainOptions> runs, const Sources& sources,
+                       const ManyRunsLimits& limits) {
+  ManyRunsPlan plan;
+  for (const TrainOptions& options : runs) {
+    plan.bytes_per_run =
+        std::max(plan.bytes_per_run, estimated_run_bytes(*source_of(sources, options).data, options));
+  }
+  plan.memory_budget = limits.memory_budget;
+  if (plan.memory_budget == 0) {
+    plan.memory_budget =
+        static_cast<std::size_t>(kShareOfMemory * static_cast<double>(available_memory_bytes()));
+    if (plan.memory_budget == 0) plan.memory_budget = std::numeric_limits<std::size_t>::max();  // unknown
+  } else if (plan.memory_budget < plan.bytes_per_run) {
+    throw InvalidArgument(fmt::format("[memory] a run needs about {} MB, more than the budget of {} MB",
+                                      plan.bytes_per_run >> 20, plan.memory_budget >> 20));
+  }
+  const std::size_t processors = available_processors();
+  const std::size_t fit =
+      std::max<std::size_t>(1, plan.memory_budget / std::max<std::size_t>(1, plan.bytes_per_run));
+  const std::size_t wanted = limits.n_jobs == 0 ? processors : limits.n_jobs;
+  plan.n_jobs = std::min({wanted, fit, runs.size()});
+  // Processors that would stand idle help the runs there are.
+  plan.threads_per_run = std::max<std::size_t>(1, processors / plan.n_jobs);
+  return plan;
+}
+
+/// Runs in their order, n_jobs at a time.
+class Runner {
+ public:
+  Runner(std::span<const TrainOptions> runs, const Sources& sources, const ManyRunsPlan& plan,
+         const ManyRunsCallbacks& callbacks, const StopToken* stop)
+      : runs_(runs), sources_(sources), plan_(plan), callbacks_(callbacks), stop_(stop) {}
+
+  void run() {
+    std::vector<std::thread> threads;
+    try {
+      for (std::size_t job = 0; job < plan_.n_jobs; ++job) threads.emplace_back([this] { work(); });
+    } catch (...) {
+      end_with(std::current_exception());
+    }
+    for (std::thread& thread : threads) thread.join();
+    if (error_) std::rethrow_exception(error_);
+    if (stop_.stop_requested())
+      throw Interrupted(fmt::format("{} of {} runs are finished", n_finished_, runs_.size()));
+  }
+
+ private:
+  void end_with(std::exception_ptr error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    stop_.request_stop();
+  }
+
+  // A callback's own exception, to be told from one of the run that it passes through.
+  struct CallbackFailed {};
+
+  template <class Callback, class... Parts>
+  void call(const Callback& callback, const Parts&... parts) {
+    if (!callback) return;
+    std::unique_lock lock(mutex_);
+    try {
+      callback(parts...);
+    } catch (...) {
+      lock.unlock();
+      end_with(std::current_exception());
+      throw CallbackFailed();
+    }
+  }
+
+  void work() noexcept {
+    try {
+      ThreadPool pool(plan_.threads_per_run);
+      while (!stop_.stop_requested()) {
+        const std::size_t i = next_.fetch_add(1);
+        if (i >= runs_.size()) return;
+        train_one(i, pool);
+      }
+    } catch (const CallbackFailed&) {
+      return;
+    } catch (...) {
+      end_with(std::current_exception());
+    }
+  }
+
+  void train_one(std::size_t i, ThreadPool& pool) {
+    Observer observer;
+    observer.on_progress = [this, i](const Progress& progress) { call(callbacks_.on_progress, i, progress); };
+    observer.on_message = [this, i](LogLevel level, const std::string& text) {
+      call(callbacks_.on_message, i, level, text);
+    };
+    const Source& source = source_of(sources_, runs_[i]);
+    try {
+      const TrainRun run = train_on_source(
+          source.data, runs_[i], source.load_seconds, pool, observer, &stop_,
+          [this, i](const TrainOptions& options) { call(callbacks_.on_resolved, i, options); });
+      call(callbacks_.on_finished, i, run);
+      n_finished_.fetch_add(1);
+    } catch (const Interrupted&) {
+      return;
+    } catch (const std::exception& failure) {
+      call(callbacks_.on_failed, i, std::string(failure.what()));
+    }
+  }
+
+  std::span<const TrainOptions> runs_;
+  const Sources& sources_;
+  const ManyRunsPlan& plan_;
+  const ManyRunsCallbacks& callbacks_;
+  StopToken stop_;  // the caller's, and ours when a callback fails
+  std::atomic<std::size_t> next_{0}, n_finished_{0};
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace
+
+void train_many(std::span<const TrainOptions> runs, const ManyRunsLimits& limits,
+                const ManyRunsCallbacks& callbacks, const StopToken* stop) {
+  if (runs.empty()) return;
+  for (const TrainOptions& options : runs) validate(options);
+  const Sources sources = load_sources(runs);
+  const ManyRunsPlan plan = plan_runs(runs, sources, limits);
+  if (callbacks.on_planned) callbacks.on_planned(plan);
+  Runner(runs, sources, plan, callbacks, stop).run();
+}
+
+}  // namespace deepsad

@@ -1,0 +1,24 @@
+// A training run on data that is in memory already, so that several runs can share it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "deepsad/core/parallel.h"
+#include "deepsad/model/train_run.h"
+#include "model/data_source.h"
+
+namespace deepsad {
+
+/// train_run() after loading. @p given is valid; @p load_seconds is what loading took, for the record.
+[[nodiscard]] TrainRun train_on_source(std::shared_ptr<const SourceData> source, const TrainOptions& given,
+                                       double load_seconds, ThreadPool& pool, const Observer& observer,
+                                       const StopToken* stop,
+                                       const std::function<void(const TrainOptions&)>& on_resolved);
+
+/// Bytes of memory that one run will hold at its peak besides the data of `source`: scaled rows, the plan of
+/// the larger network, scores. An upper estimate for planning. @pre options are valid
+[[nodiscard]] std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& options);
+
+}  // namespace deepsad
