@@ -114,8 +114,8 @@ HWY_INLINE void sum_lanes(const V* v, float* sums) {
 /// dst[j][l] = rows[l][j], j < n, l < 16; dst 64-byte aligned, rows need no alignment.
 inline void gather_columns(const float* const* rows, std::size_t n, float* dst) {
   const D d;
-  std::size_t j = 0;
-  for (; j + 4 <= n; j += 4) {
+  const std::size_t whole = n / 4 * 4;
+  for (std::size_t j = 0; j < whole; j += 4) {
     for (std::size_t first = 0; first < kLanes; first += kVector) {
       V v[4];
       HWY_UNROLL(4)
@@ -125,7 +125,7 @@ inline void gather_columns(const float* const* rows, std::size_t n, float* dst) 
       for (std::size_t k = 0; k < 4; ++k) hn::Store(v[k], d, dst + (j + k) * kLanes + first);
     }
   }
-  for (; j < n; ++j) {
+  for (std::size_t j = whole; j < n; ++j) {
     for (std::size_t l = 0; l < kLanes; ++l) dst[j * kLanes + l] = rows[l][j];
   }
 }
@@ -133,8 +133,8 @@ inline void gather_columns(const float* const* rows, std::size_t n, float* dst) 
 /// rows[l][j] = src[j][l], j < n, l < 16; src 64-byte aligned, rows need no alignment.
 inline void scatter_columns(const float* src, std::size_t n, float* const* rows) {
   const D d;
-  std::size_t j = 0;
-  for (; j + 4 <= n; j += 4) {
+  const std::size_t whole = n / 4 * 4;
+  for (std::size_t j = 0; j < whole; j += 4) {
     for (std::size_t first = 0; first < kLanes; first += kVector) {
       V v[4];
       HWY_UNROLL(4)
@@ -144,7 +144,7 @@ inline void scatter_columns(const float* src, std::size_t n, float* const* rows)
       for (std::size_t r = 0; r < 4; ++r) store_blocks(v[r], rows + first + r, j);
     }
   }
-  for (; j < n; ++j) {
+  for (std::size_t j = whole; j < n; ++j) {
     for (std::size_t l = 0; l < kLanes; ++l) rows[l][j] = src[j * kLanes + l];
   }
 }

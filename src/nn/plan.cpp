@@ -11,6 +11,7 @@
 #include "kernels/adam/adam.h"
 #include "kernels/gather/gather.h"
 #include "nn/plan_ops.h"
+#include "nn/winograd_conv_op.h"
 
 namespace deepsad {
 namespace {
@@ -152,8 +153,52 @@ struct Plan<T>::Impl {
     ops.push_back(std::move(op));
   }
 
+  // A convolution's layer as winograd2d.h sees it: conv_transpose2d runs as the convolution whose data
+  // gradient it is. Of other layers a shape that nothing serves.
+  [[nodiscard]] kernels::WinogradShape winograd_shape(std::size_t i, bool upsampled) const {
+    const LayerSpec& layer = spec.layers[i];
+    const bool transposed = layer.kind == LayerKind::conv_transpose2d;
+    if (layer.kind != LayerKind::conv2d && !transposed) return {};
+    const Shape& in = shapes[i];
+    const Shape& out = shapes[i + 1];
+    const std::size_t padding = transposed ? layer.kernel - 1 - layer.padding : layer.padding;
+    return {.conv = {in[0], in[1], in[2], out[0], out[1], out[2], layer.kernel, padding, layer.stride},
+            .upsampled = upsampled};
+  }
+
+  void add_winograd(std::size_t i, bool upsampled) {
+    const auto form = spec.layers[i].kind == LayerKind::conv_transpose2d
+                          ? kernels::ConvWeights::swapped_flipped
+                          : kernels::ConvWeights::as_is;
+    add_op(std::make_unique<WinogradConvOp<T>>(winograd_shape(i, upsampled), form,
+                                               offset_of(i, TensorRole::weight), training()),
+           i, n_elements(shapes[i + 1]));
+    count_products(i);
+  }
+
+  void count_products(std::size_t i) {
+    const LayerSpec& layer = spec.layers[i];
+    products_per_sample += shapes[i][0] * n_elements(shapes[i + 1]) * layer.kernel * layer.kernel;
+  }
+
+  void add_convolution(std::size_t i) {
+    if (kernels::winograd2d_pays(winograd_shape(i, false))) {
+      add_winograd(i, false);
+      return;
+    }
+    const LayerSpec& layer = spec.layers[i];
+    const Shape& in = shapes[i];
+    const Shape& out = shapes[i + 1];
+    const kernels::ConvShape shape{in[0],  in[1],        in[2],         out[0],      out[1],
+                                   out[2], layer.kernel, layer.padding, layer.stride};
+    add_op(std::make_unique<ConvOp<T>>(shape, layer.kind == LayerKind::conv_transpose2d,
+                                       offset_of(i, TensorRole::weight), training()),
+           i, n_elements(out));
+    count_products(i);
+  }
+
   // Compiles the layers: a reshape moves nothing in this layout; a batch norm takes the leaky ReLU and the
-  // pool behind it.
+  // pool behind it, a convolution of many channels the upsampling before it.
   void build() {
     batch_norm_of_layer.assign(spec.layers.size(), nullptr);
     add_value(n_elements(spec.input));
@@ -163,16 +208,9 @@ struct Plan<T>::Impl {
       const std::size_t out_size = n_elements(shapes[i + 1]);
       switch (layer.kind) {
         case LayerKind::conv2d:
-        case LayerKind::conv_transpose2d: {
-          const Shape& out = shapes[i + 1];
-          const kernels::ConvShape shape{in[0],  in[1],        in[2],         out[0],      out[1],
-                                         out[2], layer.kernel, layer.padding, layer.stride};
-          add_op(std::make_unique<ConvOp<T>>(shape, layer.kind == LayerKind::conv_transpose2d,
-                                             offset_of(i, TensorRole::weight), training()),
-                 i, out_size);
-          products_per_sample += in[0] * out_size * layer.kernel * layer.kernel;
+        case LayerKind::conv_transpose2d:
+          add_convolution(i);
           break;
-        }
         case LayerKind::linear:
           add_op(std::make_unique<DenseOp<T>>(in[0], layer.out, offset_of(i, TensorRole::weight),
                                               offset_of(i, TensorRole::bias), training()),
@@ -192,7 +230,11 @@ struct Plan<T>::Impl {
           add_op(std::make_unique<MaxPoolOp<T>>(in[0], in[1], in[2], n_slots), i, out_size);
           break;
         case LayerKind::upsample2d:
-          add_op(std::make_unique<UpsampleOp<T>>(in[0], in[1], in[2]), i, out_size);
+          if (i + 1 < spec.layers.size() && kernels::winograd2d_pays(winograd_shape(i + 1, true))) {
+            add_winograd(++i, true);
+          } else {
+            add_op(std::make_unique<UpsampleOp<T>>(in[0], in[1], in[2]), i, out_size);
+          }
           break;
         case LayerKind::reshape:
           break;
@@ -244,8 +286,7 @@ struct Plan<T>::Impl {
     for (std::size_t k = 0; k < ops.size(); ++k) {
       ops[k]->d_output = gradients[k + 1];
       ops[k]->d_input = wanted ? gradients[k] : nullptr;
-      wanted = wanted || dynamic_cast<ConvOp<T>*>(ops[k].get()) != nullptr ||
-               dynamic_cast<DenseOp<T>*>(ops[k].get()) != nullptr;
+      wanted = wanted || ops[k]->has_weights();
     }
   }
 

@@ -69,6 +69,8 @@ class PlanOp {
   virtual void forward(const GroupPlace<T>& place) = 0;
   virtual void backward(const GroupPlace<T>& place) = 0;
 
+  [[nodiscard]] virtual bool has_weights() const { return false; }
+
   // Only for operations over the whole batch: forward = statistics (each group), finish_statistics (once),
   // forward; backward = sums (each group), finish_sums (once), backward.
   [[nodiscard]] virtual bool spans_batch() const { return false; }
@@ -115,6 +117,7 @@ class ConvOp final : public PlanOp<T> {
     weight_gradient_ = ConvolutionGradient<T>(transposed ? mirrored : same);
   }
 
+  [[nodiscard]] bool has_weights() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override {
     return std::max({forward_.scratch_size(), backward_.scratch_size(), weight_gradient_.scratch_size()});
   }
@@ -163,6 +166,7 @@ class DenseOp final : public PlanOp<T> {
         weight_offset_(weight_offset),
         bias_offset_(bias_offset),
         scratch_size_(training ? kernels::dense_scratch_size(n_in, n_out) : 0) {}
+  [[nodiscard]] bool has_weights() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override { return scratch_size_; }
   void forward(const GroupPlace<T>& place) override {
     const T* w = this->parameters->weights.data();

@@ -79,6 +79,20 @@ TEST(SameBitsAtAnyThreadCount, MnistAutoencoder) {
     expect_same_at_all_thread_counts(autoencoder(network_by_name("mnist_LeNet")), true, batch);
   }
 }
+// Enough channels for the Winograd step.
+TEST(SameBitsAtAnyThreadCount, ConvolutionsOfManyChannels) {
+  const auto conv = [](std::string name, std::size_t out, std::size_t kernel) {
+    return LayerSpec{.kind = LayerKind::conv2d,
+                     .name = std::move(name),
+                     .out = out,
+                     .kernel = kernel,
+                     .padding = kernel / 2};
+  };
+  const LayerSpec norm{.kind = LayerKind::batch_norm, .name = "norm"};
+  const LayerSpec up{.kind = LayerKind::upsample2d};
+  const NetworkSpec spec{{3, 6, 5}, {conv("a", 33, 5), norm, conv("b", 9, 3), up, conv("c", 17, 5)}};
+  expect_same_at_all_thread_counts(spec, false, 40);
+}
 TEST(SameBitsAtAnyThreadCount, CardioMlp) {
   for (const std::size_t batch : {128UL, 200UL}) {
     expect_same_at_all_thread_counts(network_by_name("cardio_mlp").encoder, false, batch);

@@ -192,6 +192,23 @@ TEST(Gradient, TransposedConvolution) {
   expect_layers({2, 3, 1}, {deconv(5, 2, 0), conv(1, 2, 1)});
 }
 
+// Enough channels for the Winograd step, on maps that are no whole tiles.
+TEST(Gradient, ConvolutionOfManyChannels) {
+  const Check few{.weights_per_tensor = 3, .directions_per_tensor = 1};
+  expect_layers({3, 3, 5}, {conv(12, 3, 1), bn(), leaky(), conv(8, 5, 2), conv(2, 2, 0)}, few);
+  expect_layers({12, 4, 3}, {deconv(8, 5, 3), deconv(12, 3, 0)}, few);
+}
+
+TEST(Gradient, UpsamplingFoldedIntoTheConvolutionBehindIt) {
+  const Check few{.weights_per_tensor = 3, .directions_per_tensor = 1};
+  for (const std::size_t padding : {0UL, 1UL, 2UL}) {
+    SCOPED_TRACE(padding);
+    expect_layers({3, 3, 4}, {conv(12, 3, 1), bn(), leaky(), up(), conv(8, 5, padding)}, few);
+    expect_layers({3, 3, 4}, {conv(12, 3, 1), leaky(), up(), deconv(8, 5, 4 - padding), sigmoid()}, few);
+  }
+  expect_layers({12, 3, 2}, {up(), conv(8, 5, 3)}, few);  // not folded: more padding than taps of a phase
+}
+
 TEST(Gradient, Linear) {
   expect_layers({7}, {linear(5), linear(3)});
   expect_layers({7}, {linear(5, true), linear(3, true)});

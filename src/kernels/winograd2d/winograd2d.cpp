@@ -1,0 +1,524 @@
+#include "kernels/winograd2d/winograd2d.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/dispatch.h"
+#include "kernels/winograd2d/winograd2d_reference.h"
+
+#ifndef DEEPSAD_WINOGRAD2D_BLOCKS
+#define DEEPSAD_WINOGRAD2D_BLOCKS
+namespace deepsad::kernels {
+namespace {
+
+constexpr std::size_t kUnfoldedKernel = 5;  // of a layer whose upsampling is folded in,
+constexpr std::size_t kFoldedKernel = 3;    // and what becomes of it
+constexpr std::size_t kPhases = 4;          // output points per point of the small map
+constexpr std::size_t kRowBlock = 8;        // rows of packed weights that lie side by side
+constexpr std::size_t kTileOutputs = 4;     // along one axis
+// One vector between the points of a tile: strides that are powers of two would fall on few cache sets.
+constexpr std::size_t kPointPadding = kLanes;
+
+constexpr std::size_t round_up(std::size_t n, std::size_t step) {
+  return (n + step - 1) / step * step;
+}
+
+std::size_t kernel_of(const WinogradShape& shape) {
+  return shape.upsampled ? kFoldedKernel : shape.conv.kernel;
+}
+std::size_t points_of(const WinogradShape& shape) {
+  const std::size_t axis = kTileOutputs + kernel_of(shape) - 1;
+  return axis * axis;
+}
+std::size_t out_planes(const WinogradShape& shape) {
+  return shape.conv.out_channels * (shape.upsampled ? kPhases : 1);
+}
+
+// A block of tiles is transformed together: [point][plane][tile][16] for at most kBlockBytes, so that it
+// stays in a second-level cache of 1 MB together with the products, which are made for kSliceRows planes at a
+// time.
+constexpr std::size_t kBlockBytes = 512 * 1024;
+constexpr std::size_t kSliceRows = 32;
+
+std::size_t block_tiles(std::size_t points, std::size_t planes, std::size_t tiles) {
+  const std::size_t bytes = points * planes * kLanes * sizeof(float);
+  return std::clamp<std::size_t>(kBlockBytes / bytes, std::min<std::size_t>(2, tiles), tiles);
+}
+std::size_t tiles_of(std::size_t height, std::size_t width) {
+  return round_up(height, kTileOutputs) / kTileOutputs * (round_up(width, kTileOutputs) / kTileOutputs);
+}
+/// Elements of `rows` x `columns` values for every point.
+std::size_t points_size(std::size_t points, std::size_t rows, std::size_t columns) {
+  return points * (rows * columns + kPointPadding);
+}
+
+}  // namespace
+}  // namespace deepsad::kernels
+#endif  // DEEPSAD_WINOGRAD2D_BLOCKS
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/winograd2d/winograd2d.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/lanes-inl.h"
+#include "kernels/winograd2d/gemm-inl.h"
+#include "kernels/winograd2d/transforms-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace deepsad::kernels::HWY_NAMESPACE {
+#if DEEPSAD_IS_VECTOR_TARGET
+namespace {
+
+/// One side of the convolution as planes of tiles: the channels of a map, or, where an upsampling is folded
+/// into the weights, four phases of each channel, phase by phase. Point (i, j) of phase (a, b) is the map's
+/// point (2 i + a - shift, 2 j + b - shift).
+struct Side {
+  std::size_t channels, height, width;
+  bool phased;
+  std::size_t shift;
+
+  std::size_t planes() const { return channels * (phased ? kPhases : 1); }
+  Plane plane(std::size_t q) const {
+    const auto row = static_cast<std::ptrdiff_t>(width * kLanes);
+    const auto rows = static_cast<std::ptrdiff_t>(height), columns = static_cast<std::ptrdiff_t>(width);
+    if (!phased) {
+      const auto offset = static_cast<std::ptrdiff_t>(q * height * width * kLanes);
+      return {offset, row, kLanes, 0, rows, 0, columns};
+    }
+    const auto offset = static_cast<std::ptrdiff_t>(q % channels * height * width * kLanes);
+    const std::size_t phase = q / channels;
+    const std::ptrdiff_t a = static_cast<std::ptrdiff_t>(phase / 2) - static_cast<std::ptrdiff_t>(shift);
+    const std::ptrdiff_t b = static_cast<std::ptrdiff_t>(phase % 2) - static_cast<std::ptrdiff_t>(shift);
+    return {offset + a * row + b * static_cast<std::ptrdiff_t>(kLanes),
+            2 * row,
+            2 * kLanes,
+            std::max<std::ptrdiff_t>(0, (1 - a) / 2),
+            (rows - a + 1) / 2,
+            std::max<std::ptrdiff_t>(0, (1 - b) / 2),
+            (columns - b + 1) / 2};
+  }
+};
+
+/// The tiles of a grid of height x width points, in reading order.
+struct Tiles {
+  std::size_t across, count;
+  Tiles(std::size_t height, std::size_t width)
+      : across(round_up(width, kTile) / kTile), count(tiles_of(height, width)) {}
+  std::ptrdiff_t row(std::size_t tile) const { return static_cast<std::ptrdiff_t>(tile / across * kTile); }
+  std::ptrdiff_t column(std::size_t tile) const { return static_cast<std::ptrdiff_t>(tile % across * kTile); }
+};
+
+/// x [in planes], y [out planes] of a shape, and the grid of y's tiles.
+struct Sides {
+  Side x, y;
+  std::size_t grid_height, grid_width, padding;
+  explicit Sides(const WinogradShape& shape) {
+    const ConvShape& s = shape.conv;
+    if (shape.upsampled) {
+      x = {s.in_channels, s.height / 2, s.width / 2, false, 0};
+      y = {s.out_channels, s.out_height, s.out_width, true, 2 - s.padding};
+      grid_height = x.height;
+      grid_width = x.width;
+      padding = 1;
+    } else {
+      x = {s.in_channels, s.height, s.width, false, 0};
+      y = {s.out_channels, s.out_height, s.out_width, false, 0};
+      grid_height = s.out_height;
+      grid_width = s.out_width;
+      padding = s.padding;
+    }
+  }
+};
+
+/// to[point][plane][tile - first][16]: the input transform of the tiles [first, last) of all planes.
+template <std::size_t kKernel>
+void transform_block(const Side& side, const Tiles& tiles, std::size_t first, std::size_t last,
+                     std::size_t padding, const float* src, float* to) {
+  const std::size_t columns = (last - first) * kLanes;
+  const std::size_t stride = side.planes() * columns + kPointPadding;
+  const auto pad = static_cast<std::ptrdiff_t>(padding);
+  for (std::size_t q = 0; q < side.planes(); ++q) {
+    const Plane plane = side.plane(q);
+    for (std::size_t t = first; t < last; ++t) {
+      for (std::size_t part = 0; part < kParts; ++part) {
+        input_tile<kKernel>(plane, src + part * kVector, tiles.row(t) - pad, tiles.column(t) - pad,
+                            to + q * columns + (t - first) * kLanes + part * kVector, stride);
+      }
+    }
+  }
+}
+
+/// dst <- convolution of src with the packed kernels: [point][block of kRowBlock out planes][in
+/// plane][kRowBlock].
+template <std::size_t kKernel>
+void convolve(const Side& in, const Side& out, std::size_t grid_height, std::size_t grid_width,
+              std::size_t padding, const float* src, const float* packed, float* dst, float* scratch) {
+  constexpr std::size_t kPointCount = kPoints<kKernel>;
+  const std::size_t n_in = in.planes(), n_out = out.planes();
+  const Tiles tiles(grid_height, grid_width);
+  const std::size_t block = block_tiles(kPointCount, n_in, tiles.count);
+  float* values = scratch;
+  float* products = scratch + points_size(kPointCount, n_in, block * kLanes);
+  const std::size_t u_stride = round_up(n_out, kRowBlock) * n_in;
+  for (std::size_t first = 0; first < tiles.count; first += block) {
+    const std::size_t last = std::min(tiles.count, first + block), columns = (last - first) * kLanes;
+    transform_block<kKernel>(in, tiles, first, last, padding, src, values);
+    const std::size_t v_stride = n_in * columns + kPointPadding;
+    const Product p{
+        .depth = n_in, .a_row = 1, .a_step = kRowBlock, .b_row = columns, .c_row = columns, .add = false};
+    for (std::size_t q0 = 0; q0 < n_out; q0 += kSliceRows) {
+      const std::size_t q1 = std::min(n_out, q0 + kSliceRows);
+      const std::size_t m_stride = round_up(q1 - q0, kRowBlock) * columns + kPointPadding;
+      for (std::size_t point = 0; point < kPointCount; ++point) {
+        for (std::size_t q = q0; q < q1; q += kRowBlock) {
+          product(p, kRowBlock, columns, packed + point * u_stride + q * n_in, values + point * v_stride,
+                  products + point * m_stride + (q - q0) * columns);
+        }
+      }
+      for (std::size_t q = q0; q < q1; ++q) {
+        const Plane plane = out.plane(q);
+        for (std::size_t t = first; t < last; ++t) {
+          for (std::size_t part = 0; part < kParts; ++part) {
+            output_tile<kKernel>(products + (q - q0) * columns + (t - first) * kLanes + part * kVector,
+                                 m_stride, plane, dst + part * kVector, tiles.row(t), tiles.column(t));
+          }
+        }
+      }
+    }
+  }
+}
+
+/// to[point][(tile - first) 16 + sample][plane]: A z A^T of the tiles [first, last) with 16 planes in the
+/// lanes, planes rounded up to 16 with zeros.
+template <std::size_t kKernel>
+void transform_gradient_block(const Side& side, const Tiles& tiles, std::size_t first, std::size_t last,
+                              const float* src, float* to) {
+  static constexpr std::size_t kTilePoints = kTile * kTile;
+  alignas(64) static constexpr float kZeros[kLanes] = {};
+  const std::size_t n = side.planes(), lanes = round_up(n, kLanes);
+  const std::size_t stride = (last - first) * kLanes * lanes + kPointPadding;
+  alignas(64) float turned[kTilePoints * kLanes * kLanes];  // [point][sample][plane]
+  for (std::size_t q = 0; q < n; q += kLanes) {
+    Plane planes[kLanes];
+    for (std::size_t l = 0; l < kLanes; ++l) planes[l] = side.plane(std::min(q + l, n - 1));
+    const std::size_t exist = std::min(kLanes, n - q);
+    for (std::size_t t = first; t < last; ++t) {
+      for (std::size_t point = 0; point < kTilePoints; ++point) {
+        const std::ptrdiff_t i = tiles.row(t) + static_cast<std::ptrdiff_t>(point / kTile);
+        const std::ptrdiff_t j = tiles.column(t) + static_cast<std::ptrdiff_t>(point % kTile);
+        const float* rows[kLanes];
+        for (std::size_t l = 0; l < kLanes; ++l) {
+          const Plane& p = planes[l];
+          const bool there =
+              l < exist && i >= p.first_row && i < p.last_row && j >= p.first_column && j < p.last_column;
+          rows[l] = there ? src + (p.offset + i * p.row + j * p.column) : kZeros;
+        }
+        gather_columns(rows, kLanes, turned + point * kLanes * kLanes);
+      }
+      for (std::size_t sample = 0; sample < kLanes; ++sample) {
+        for (std::size_t part = 0; part < kParts; ++part) {
+          gradient_tile<kKernel>(turned + sample * kLanes + part * kVector, kLanes * kLanes,
+                                 to + ((t - first) * kLanes + sample) * lanes + q + part * kVector, stride);
+        }
+      }
+    }
+  }
+}
+
+/// The taps [axis position][phase] of kernel 5 that make up each tap of kernel 3, one axis: tap k of phase a
+/// reads the small map's point floor((a + k - 2) / 2) = folded_tap - 1.
+constexpr std::size_t folded_tap(std::size_t phase, std::size_t k) {
+  return (phase + k) / 2;
+}
+
+/// Where the weight (o, c, tap) lies.
+struct WeightPlaces {
+  std::size_t output_step, input_step;
+  bool flipped;
+  WeightPlaces(const ConvShape& s, ConvWeights form) : flipped(form == ConvWeights::swapped_flipped) {
+    const std::size_t taps = s.kernel * s.kernel;
+    output_step = flipped ? taps : s.in_channels * taps;
+    input_step = flipped ? s.out_channels * taps : taps;
+  }
+};
+
+/// The packed form for products whose rows are the planes of the outputs (kBackward false: forward) or the
+/// inputs (kBackward true: data gradient), see convolve(). `rows` and `depth` count channels. row_step and
+/// depth_step are the distances of their weights; flipped: taps lie in reverse order.
+template <std::size_t kKernel, bool kFolded, bool kBackward>
+void pack_kernels(std::size_t rows, std::size_t depth, std::size_t row_step, std::size_t depth_step,
+                  bool flipped, const float* w, float* packed) {
+  constexpr std::size_t kSourceKernel = kFolded ? kUnfoldedKernel : kKernel;
+  constexpr std::size_t kTaps = kSourceKernel * kSourceKernel, kFewTaps = kKernel * kKernel;
+  constexpr std::size_t kPhaseCount = kFolded ? kPhases : 1;
+  const D d;
+  const std::size_t row_planes = rows * (kBackward ? 1 : kPhaseCount);
+  const std::size_t depth_planes = depth * (kBackward ? kPhaseCount : 1);
+  const std::size_t u_stride = round_up(row_planes, kRowBlock) * depth_planes;
+  alignas(64) float taps[kTaps * kLanes];
+  for (std::size_t r = 0; r < rows; r += kLanes) {
+    const std::size_t exist = std::min(kLanes, rows - r);
+    for (std::size_t k = 0; k < depth; ++k) {
+      const float* sources[kLanes];
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        sources[l] = w + (r + std::min(l, exist - 1)) * row_step + k * depth_step;
+      }
+      gather_columns(sources, kTaps, taps);
+      for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
+        for (std::size_t part = 0; part < kParts; ++part) {
+          V few[kFewTaps], u[kPoints<kKernel>];
+          for (std::size_t tap = 0; tap < kFewTaps; ++tap) few[tap] = hn::Zero(d);
+          for (std::size_t a = 0; a < kSourceKernel; ++a) {
+            for (std::size_t b = 0; b < kSourceKernel; ++b) {
+              std::size_t to =
+                  kFolded ? folded_tap(phase / 2, a) * kKernel + folded_tap(phase % 2, b) : a * kKernel + b;
+              if (kBackward) to = kFewTaps - 1 - to;
+              const std::size_t tap = a * kSourceKernel + b, from = flipped ? kTaps - 1 - tap : tap;
+              few[to] = hn::Add(few[to], hn::Load(d, taps + from * kLanes + part * kVector));
+            }
+          }
+          kernel_tile<kKernel>(few, u);
+          const std::size_t row = (kBackward ? 0 : phase * rows) + r + part * kVector;
+          const std::size_t column = (kBackward ? phase * depth : 0) + k;
+          const std::size_t n = exist > part * kVector ? std::min(kVector, exist - part * kVector) : 0;
+          for (std::size_t point = 0; point < kPoints<kKernel>; ++point) {
+            alignas(64) float lanes[kVector];
+            hn::Store(u[point], d, lanes);
+            float* at = packed + point * u_stride + column * kRowBlock;
+            for (std::size_t l = 0; l < n; ++l) {
+              at[(row + l) / kRowBlock * kRowBlock * depth_planes + (row + l) % kRowBlock] = lanes[l];
+            }
+          }
+        }
+      }
+    }
+  }
+  // The rows that fill up the last block.
+  for (std::size_t row = row_planes; row < round_up(row_planes, kRowBlock); ++row) {
+    for (std::size_t point = 0; point < kPoints<kKernel>; ++point) {
+      float* at = packed + point * u_stride + row / kRowBlock * kRowBlock * depth_planes + row % kRowBlock;
+      for (std::size_t k = 0; k < depth_planes; ++k) at[k * kRowBlock] = 0;
+    }
+  }
+}
+
+template <bool kBackward>
+void pack(const WinogradShape& shape, ConvWeights form, const float* w, float* packed) {
+  const ConvShape& s = shape.conv;
+  const WeightPlaces places(s, form);
+  const std::size_t rows = kBackward ? s.in_channels : s.out_channels;
+  const std::size_t depth = kBackward ? s.out_channels : s.in_channels;
+  const std::size_t row_step = kBackward ? places.input_step : places.output_step;
+  const std::size_t depth_step = kBackward ? places.output_step : places.input_step;
+  if (shape.upsampled) {
+    pack_kernels<3, true, kBackward>(rows, depth, row_step, depth_step, places.flipped, w, packed);
+  } else if (s.kernel == 3) {
+    pack_kernels<3, false, kBackward>(rows, depth, row_step, depth_step, places.flipped, w, packed);
+  } else {
+    pack_kernels<5, false, kBackward>(rows, depth, row_step, depth_step, places.flipped, w, packed);
+  }
+}
+
+/// dw += G^T dU G, unfolded; dU [point][in plane][out planes rounded up to 16].
+template <std::size_t kKernel, bool kFolded>
+void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places, const float* products,
+                          std::size_t stride, std::size_t lanes, float* dw) {
+  constexpr std::size_t kSourceKernel = kFolded ? kUnfoldedKernel : kKernel;
+  constexpr std::size_t kTaps = kSourceKernel * kSourceKernel, kFewTaps = kKernel * kKernel;
+  constexpr std::size_t kPhaseCount = kFolded ? kPhases : 1;
+  const D d;
+  const ConvShape& s = shape.conv;
+  alignas(64) float taps[kTaps * kLanes];
+  float turned[kLanes][kTaps];
+  float* rows[kLanes];
+  for (std::size_t l = 0; l < kLanes; ++l) rows[l] = turned[l];
+  // Vectors of planes need not start at a multiple of 16 in the second and later phases.
+  for (std::size_t c = 0; c < s.in_channels; ++c) {
+    for (std::size_t o = 0; o < s.out_channels; o += kLanes) {
+      for (std::size_t part = 0; part < kParts; ++part) {
+        V sum[kTaps];
+        for (std::size_t tap = 0; tap < kTaps; ++tap) sum[tap] = hn::Zero(d);
+        for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
+          V few[kFewTaps];
+          kernel_gradient_tile<kKernel>(products + c * lanes + phase * s.out_channels + o + part * kVector,
+                                        stride, few);
+          for (std::size_t a = 0; a < kSourceKernel; ++a) {
+            for (std::size_t b = 0; b < kSourceKernel; ++b) {
+              const std::size_t from =
+                  kFolded ? folded_tap(phase / 2, a) * kKernel + folded_tap(phase % 2, b) : a * kKernel + b;
+              const std::size_t tap = a * kSourceKernel + b, to = places.flipped ? kTaps - 1 - tap : tap;
+              sum[to] = hn::Add(sum[to], few[from]);
+            }
+          }
+        }
+        for (std::size_t tap = 0; tap < kTaps; ++tap) {
+          hn::Store(sum[tap], d, taps + tap * kLanes + part * kVector);
+        }
+      }
+      scatter_columns(taps, kTaps, rows);
+      for (std::size_t l = 0; l < std::min(kLanes, s.out_channels - o); ++l) {
+        float* to = dw + (o + l) * places.output_step + c * places.input_step;
+        for (std::size_t tap = 0; tap < kTaps; ++tap) to[tap] += turned[l][tap];
+      }
+    }
+  }
+}
+
+template <std::size_t kKernel, bool kFolded>
+void weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy, float* dw,
+                     float* scratch) {
+  constexpr std::size_t kPointCount = kPoints<kKernel>;
+  const Sides sides(shape);
+  const Tiles tiles(sides.grid_height, sides.grid_width);
+  const std::size_t n_in = sides.x.planes(), lanes = round_up(sides.y.planes(), kLanes);
+  const std::size_t block = block_tiles(kPointCount, std::max(n_in, lanes), tiles.count);
+  float* values = scratch;
+  float* gradients = values + points_size(kPointCount, n_in, block * kLanes);
+  float* products = gradients + points_size(kPointCount, lanes, block * kLanes);
+  const std::size_t u_stride = n_in * lanes + kPointPadding;
+  for (std::size_t first = 0; first < tiles.count; first += block) {
+    const std::size_t last = std::min(tiles.count, first + block), columns = (last - first) * kLanes;
+    transform_block<kKernel>(sides.x, tiles, first, last, sides.padding, x, values);
+    transform_gradient_block<kKernel>(sides.y, tiles, first, last, dy, gradients);
+    const Product p{
+        .depth = columns, .a_row = columns, .a_step = 1, .b_row = lanes, .c_row = lanes, .add = first != 0};
+    for (std::size_t point = 0; point < kPointCount; ++point) {
+      product(p, n_in, lanes, values + point * (n_in * columns + kPointPadding),
+              gradients + point * (lanes * columns + kPointPadding), products + point * u_stride);
+    }
+  }
+  add_kernel_gradients<kKernel, kFolded>(shape, WeightPlaces(shape.conv, form), products, u_stride, lanes,
+                                         dw);
+}
+
+}  // namespace
+
+void winograd2d_pack_forward(const WinogradShape& shape, ConvWeights form, const float* w,
+                             float* packed) noexcept {
+  pack<false>(shape, form, w, packed);
+}
+void winograd2d_pack_backward(const WinogradShape& shape, ConvWeights form, const float* w,
+                              float* packed) noexcept {
+  pack<true>(shape, form, w, packed);
+}
+
+void winograd2d_forward(const WinogradShape& shape, const float* x, const float* packed, float* y,
+                        float* scratch) noexcept {
+  const Sides s(shape);
+  const auto run = kernel_of(shape) == 3 ? convolve<3> : convolve<5>;
+  run(s.x, s.y, s.grid_height, s.grid_width, s.padding, x, packed, y, scratch);
+}
+
+void winograd2d_data_gradient(const WinogradShape& shape, const float* dy, const float* packed, float* dx,
+                              float* scratch) noexcept {
+  const Sides s(shape);
+  const std::size_t kernel = kernel_of(shape);
+  const auto run = kernel == 3 ? convolve<3> : convolve<5>;
+  run(s.y, s.x, s.x.height, s.x.width, kernel - 1 - s.padding, dy, packed, dx, scratch);
+}
+
+void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
+                                float* dw, float* scratch) noexcept {
+  if (shape.upsampled) {
+    weight_gradient<3, true>(shape, form, x, dy, dw, scratch);
+  } else if (shape.conv.kernel == 3) {
+    weight_gradient<3, false>(shape, form, x, dy, dw, scratch);
+  } else {
+    weight_gradient<5, false>(shape, form, x, dy, dw, scratch);
+  }
+}
+
+#endif  // DEEPSAD_IS_VECTOR_TARGET
+}  // namespace deepsad::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deepsad::kernels {
+
+bool winograd2d_serves(const WinogradShape& shape) noexcept {
+  const ConvShape& s = shape.conv;
+  if (s.stride != 1) return false;
+  if (!shape.upsampled) return s.kernel == 3 || s.kernel == 5;
+  return s.kernel == kUnfoldedKernel && s.padding <= 2 && s.height % 2 == 0 && s.width % 2 == 0;
+}
+
+std::size_t winograd2d_scratch_size(const WinogradShape& shape) noexcept {
+  const ConvShape& s = shape.conv;
+  const std::size_t points = points_of(shape), n_in = s.in_channels, n_out = out_planes(shape);
+  const std::size_t shrink = shape.upsampled ? 2 : 1;
+  const std::size_t x_tiles = tiles_of(s.height / shrink, s.width / shrink);
+  const std::size_t y_tiles = shape.upsampled ? x_tiles : tiles_of(s.out_height, s.out_width);
+  const std::size_t lanes = round_up(n_out, kLanes);
+  const auto pass = [&](std::size_t depth, std::size_t tiles) {
+    const std::size_t columns = block_tiles(points, depth, tiles) * kLanes;
+    return points_size(points, depth, columns) + points_size(points, kSliceRows, columns);
+  };
+  const std::size_t columns = block_tiles(points, std::max(n_in, lanes), y_tiles) * kLanes;
+  const std::size_t weights = points_size(points, n_in, columns) + points_size(points, lanes, columns) +
+                              points_size(points, n_in, lanes) + kLanes;
+  return std::max({pass(n_in, y_tiles), pass(n_out, x_tiles), weights});
+}
+
+std::size_t winograd2d_forward_size(const WinogradShape& shape) noexcept {
+  const ConvShape& s = shape.conv;
+  return std::max(points_of(shape) * round_up(out_planes(shape), kRowBlock) * s.in_channels,
+                  s.out_channels * s.in_channels * s.kernel * s.kernel);
+}
+std::size_t winograd2d_backward_size(const WinogradShape& shape) noexcept {
+  const ConvShape& s = shape.conv;
+  return std::max(points_of(shape) * round_up(s.in_channels, kRowBlock) * out_planes(shape),
+                  s.out_channels * s.in_channels * s.kernel * s.kernel);
+}
+
+bool winograd2d_pays(const WinogradShape& shape) noexcept {
+  if (!winograd2d_serves(shape)) return false;
+  return shape.conv.in_channels * shape.conv.out_channels >= 96;
+}
+
+void winograd2d_pack_forward(const WinogradShape& shape, ConvWeights form, const float* w,
+                             float* packed) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_pack_forward, shape, form, w, packed);
+}
+void winograd2d_pack_forward(const WinogradShape& shape, ConvWeights form, const double* w,
+                             double* packed) noexcept {
+  reference::winograd2d_pack_forward(shape, form, w, packed);
+}
+void winograd2d_pack_backward(const WinogradShape& shape, ConvWeights form, const float* w,
+                              float* packed) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_pack_backward, shape, form, w, packed);
+}
+void winograd2d_pack_backward(const WinogradShape& shape, ConvWeights form, const double* w,
+                              double* packed) noexcept {
+  reference::winograd2d_pack_backward(shape, form, w, packed);
+}
+
+void winograd2d_forward(const WinogradShape& shape, const float* x, const float* packed, float* y,
+                        float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_forward, shape, x, packed, y, scratch);
+}
+void winograd2d_forward(const WinogradShape& shape, const double* x, const double* packed, double* y,
+                        double* scratch) noexcept {
+  reference::winograd2d_forward(shape, x, packed, y, scratch);
+}
+
+void winograd2d_data_gradient(const WinogradShape& shape, const float* dy, const float* packed, float* dx,
+                              float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_data_gradient, shape, dy, packed, dx, scratch);
+}
+void winograd2d_data_gradient(const WinogradShape& shape, const double* dy, const double* packed, double* dx,
+                              double* scratch) noexcept {
+  reference::winograd2d_data_gradient(shape, dy, packed, dx, scratch);
+}
+
+void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
+                                float* dw, float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_weight_gradient, shape, form, x, dy, dw, scratch);
+}
+void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const double* x,
+                                const double* dy, double* dw, double* scratch) noexcept {
+  reference::winograd2d_weight_gradient(shape, form, x, dy, dw, scratch);
+}
+
+}  // namespace deepsad::kernels
+#endif  // HWY_ONCE
