@@ -34,7 +34,7 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
 
   StateDict state = initial_state(spec_, context.seed, "autoencoder");
   std::vector<float> before(data.x.rows());
-  score_reconstruction(spec_, state, data.x, before, context.pool);
+  score_reconstruction(*inference_plan(spec_, state, context.pool), data.x, before);
 
   Plan<float> plan(spec_, largest_batch(rows.size(), options_.training), PlanMode::train, context.pool);
   plan.load(state);
@@ -47,10 +47,11 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
                                    .observer = context.observer,
                                    .stop = context.stop});
   state_ = plan.state();
+  plans_.clear();
   phases_.push_back({phase_, options_.training, std::move(history)});
 
   std::vector<float> after(data.x.rows());
-  score_reconstruction(spec_, state_, data.x, after, context.pool);
+  score(data.x, after, context.pool);
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
   if (phase_ == "training") {
@@ -63,7 +64,7 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
 
 void AutoencoderDetector::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
   check_scorable(spec_, !state_.empty(), x, scores.size());
-  score_reconstruction(spec_, state_, x, scores, pool);
+  plans_.with(spec_, state_, pool, [&](Plan<float>& plan) { score_reconstruction(plan, x, scores); });
 }
 
 std::string AutoencoderDetector::description() const {

@@ -3,6 +3,7 @@
 
 #include "deepsad/detectors/deep_sad.h"
 #include "detectors/network_detector.h"
+#include "detectors/plan_cache.h"
 
 namespace deepsad {
 
@@ -32,6 +33,7 @@ class AutoencoderDetector final : public Detector {
   NetworkSpec spec_;
   std::string phase_ = "training";
   StateDict state_;
+  mutable PlanCache plans_;  // of state_
   std::vector<PhaseRecord> phases_;
   std::vector<Finding> findings_;
   Json report_ = Json::object();

@@ -11,6 +11,7 @@
 #include "detectors/autoencoder.h"
 #include "detectors/center.h"
 #include "detectors/network_detector.h"
+#include "detectors/plan_cache.h"
 #include "detectors/registry.h"
 #include "detectors/training_checks.h"
 #include "nn/losses.h"
@@ -116,7 +117,8 @@ class DeepSadDetector final : public Detector {
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
     check_scorable(network_.encoder, !state_.empty(), x, scores.size());
-    score_distances(network_.encoder, state_, center_, x, scores, pool);
+    plans_.with(network_.encoder, state_, pool,
+                [&](Plan<float>& plan) { score_distances(plan, center_, x, scores); });
     if (!soft_boundary()) return;
     const auto squared_radius = static_cast<float>(radius_ * radius_);
     for (float& score : scores) score -= squared_radius;
@@ -164,6 +166,7 @@ class DeepSadDetector final : public Detector {
   NetworkDefinition network_;
   DeepSvddOptions options_;
   StateDict state_, autoencoder_, initial_;
+  mutable PlanCache plans_;  // of state_
   std::vector<float> center_;
   double radius_ = 0;
   std::vector<PhaseRecord> phases_;
@@ -243,6 +246,7 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   findings_.clear();
   report_ = Json::object();
   autoencoder_.clear();
+  plans_.clear();
   radius_ = 0;
 
   // Deep SVDD looks at no labels and leaves the known anomalies out.
@@ -289,13 +293,13 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
 
   const std::size_t n = data.x.rows();
   std::vector<float> before(n);
-  score_distances(network_.encoder, state_, center_, data.x, before, context.pool);
+  score_distances(*inference_plan(network_.encoder, state_, context.pool), center_, data.x, before);
   TrainingHistory history = train_network(data, rows, semi, context);
   phases_.push_back({"training", options.training, std::move(history)});
 
   const Matrix<float> trained = network_outputs(network_.encoder, state_, data.x, context.pool);
   std::vector<float> after(n);
-  score_distances(network_.encoder, state_, center_, data.x, after, context.pool);
+  score_distances(*inference_plan(network_.encoder, state_, context.pool), center_, data.x, after);
   if (soft_boundary()) {
     std::vector<float> distances;
     for (const std::uint32_t row : rows) distances.push_back(after[row]);

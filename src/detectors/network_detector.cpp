@@ -6,6 +6,7 @@
 #include <array>
 
 #include "deepsad/core/error.h"
+#include "detectors/plan_cache.h"
 #include "kernels/loss/loss.h"
 #include "nn/plan.h"
 #include "nn/training_loop.h"
@@ -19,15 +20,14 @@ using kernels::kLanes;
 
 Matrix<float> network_outputs(const NetworkSpec& spec, const StateDict& state, MatrixView<const float> x,
                               ThreadPool& pool) {
-  Plan<float> plan(spec, 0, PlanMode::infer, pool);
-  plan.load(state);
-  Matrix<float> outputs(x.rows(), plan.n_outputs());
-  plan.infer_rows(x, {outputs.values.data(), outputs.rows, outputs.cols});
+  const std::unique_ptr<Plan<float>> plan = inference_plan(spec, state, pool);
+  Matrix<float> outputs(x.rows(), plan->n_outputs());
+  plan->infer_rows(x, {outputs.values.data(), outputs.rows, outputs.cols});
   return outputs;
 }
 
-void score_distances(const NetworkSpec& spec, const StateDict& state, std::span<const float> center,
-                     MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) {
+void score_distances(Plan<float>& plan, std::span<const float> center, MatrixView<const float> x,
+                     std::span<float> scores) {
   struct Sink final : Plan<float>::GroupSink {
     Sink(std::span<const float> c, std::span<float> dst) : center(c), scores(dst) {}
     void operator()(std::size_t first_row, std::size_t n_valid, const float*, const float* output) override {
@@ -38,14 +38,11 @@ void score_distances(const NetworkSpec& spec, const StateDict& state, std::span<
     std::span<const float> center;
     std::span<float> scores;
   };
-  Plan<float> plan(spec, 0, PlanMode::infer, pool);
-  plan.load(state);
   Sink sink(center, scores);
   plan.infer(x, sink);
 }
 
-void score_reconstruction(const NetworkSpec& autoencoder, const StateDict& state, MatrixView<const float> x,
-                          std::span<float> scores, ThreadPool& pool) {
+void score_reconstruction(Plan<float>& autoencoder, MatrixView<const float> x, std::span<float> scores) {
   struct Sink final : Plan<float>::GroupSink {
     explicit Sink(std::size_t d, std::span<float> dst) : n_features(d), scores(dst) {}
     void operator()(std::size_t first_row, std::size_t n_valid, const float* input,
@@ -58,10 +55,8 @@ void score_reconstruction(const NetworkSpec& autoencoder, const StateDict& state
     std::size_t n_features;
     std::span<float> scores;
   };
-  Plan<float> plan(autoencoder, 0, PlanMode::infer, pool);
-  plan.load(state);
   Sink sink(x.cols(), scores);
-  plan.infer(x, sink);
+  autoencoder.infer(x, sink);
 }
 
 void check_trainable(const NetworkSpec& spec, std::size_t n_features, std::size_t n_rows,

@@ -13,6 +13,7 @@
 #include "deepsad/nn/network_spec.h"
 #include "deepsad/nn/state_dict.h"
 #include "deepsad/nn/training.h"
+#include "nn/plan.h"
 
 namespace deepsad {
 
@@ -22,13 +23,12 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Matrix<float> network_outputs(const NetworkSpec& spec, const StateDict& state,
                                             MatrixView<const float> x, ThreadPool& pool);
 
-/// score_i = |output_i - center|^2 for every row.
-void score_distances(const NetworkSpec& spec, const StateDict& state, std::span<const float> center,
-                     MatrixView<const float> x, std::span<float> scores, ThreadPool& pool);
+/// score_i = |output_i - center|^2 for every row; `plan` is for inference.
+void score_distances(Plan<float>& plan, std::span<const float> center, MatrixView<const float> x,
+                     std::span<float> scores);
 
 /// score_i = (1/d) sum_j (reconstruction_ij - x_ij)^2.
-void score_reconstruction(const NetworkSpec& autoencoder, const StateDict& state, MatrixView<const float> x,
-                          std::span<float> scores, ThreadPool& pool);
+void score_reconstruction(Plan<float>& autoencoder, MatrixView<const float> x, std::span<float> scores);
 
 /// @throws InvalidArgument if the data's features are not the network's inputs, there are no rows, or a batch
 /// of one row would meet a batch normalisation over vectors (its variance would be 0).

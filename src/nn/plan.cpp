@@ -67,7 +67,7 @@ struct Plan<T>::Impl {
   std::vector<Shape> shapes;
   PlanMode mode;
   bool wants_input_gradient;
-  ThreadPool& pool;
+  ThreadPool* pool;  // never null
   std::size_t max_groups = 0;
   std::size_t n_slots = 0;
 
@@ -95,17 +95,17 @@ struct Plan<T>::Impl {
         shapes(layer_shapes(network)),
         mode(plan_mode),
         wants_input_gradient(input_gradient == InputGradient::wanted),
-        pool(thread_pool) {
+        pool(&thread_pool) {
     if (mode == PlanMode::train && max_batch == 0)
       throw InvalidArgument("[plan] batch size must be at least 1, got 0");
     max_groups = mode == PlanMode::train ? (max_batch + kLanes - 1) / kLanes : 0;
-    n_slots = mode == PlanMode::train ? max_groups : pool.n_threads();
+    n_slots = mode == PlanMode::train ? max_groups : pool->n_threads();
     place_parameters();
     build();
     lane_losses.resize(max_groups * kLanes);
     std::size_t scratch_size = 0;
     for (const auto& op : ops) scratch_size = std::max(scratch_size, op->scratch_size());
-    for (std::size_t worker = 0; worker < pool.n_threads(); ++worker) scratch.emplace_back(scratch_size);
+    for (std::size_t worker = 0; worker < pool->n_threads(); ++worker) scratch.emplace_back(scratch_size);
   }
 
   [[nodiscard]] bool training() const { return mode == PlanMode::train; }
@@ -296,7 +296,7 @@ struct Plan<T>::Impl {
     if (products_per_sample * kLanes < kSerialProducts) {
       for (std::size_t k = 0; k < ops.size(); ++k) prepare_op(k);
     } else {
-      pool.parallel_for(ops.size(), prepare_op);
+      pool->parallel_for(ops.size(), prepare_op);
     }
     prepared = true;
   }
@@ -318,7 +318,7 @@ struct Plan<T>::Impl {
     if (products_per_sample * n * 3 < kSerialProducts) {
       for (std::size_t block = 0; block < blocks; ++block) run_block(block, 0);
     } else {
-      pool.parallel_for_worker(blocks, run_block);
+      pool->parallel_for_worker(blocks, run_block);
     }
   }
 
@@ -441,7 +441,7 @@ struct Plan<T>::Impl {
     if (chunks * last_blocks < 8) {
       for (std::size_t chunk = 0; chunk < chunks; ++chunk) update_chunk(chunk);
     } else {
-      pool.parallel_for(chunks, update_chunk);
+      pool->parallel_for(chunks, update_chunk);
     }
     gradient_pending = false;
     prepared = false;
@@ -598,12 +598,17 @@ std::string Plan<T>::non_finite_value() const {
 }
 
 template <class T>
+void Plan<T>::use_pool(ThreadPool& pool) {
+  assert(!impl_->training() && pool.n_threads() == impl_->n_slots);
+  impl_->pool = &pool;
+}
+template <class T>
 void Plan<T>::infer(MatrixView<const T> x, GroupSink& sink) {
   Impl& impl = *impl_;
   assert(!impl.training() && x.cols() == n_inputs());
   impl.prepare();
   const std::size_t n = x.rows();
-  impl.pool.parallel_for_worker((n + kLanes - 1) / kLanes, [&](std::size_t group, std::size_t worker) {
+  impl.pool->parallel_for_worker((n + kLanes - 1) / kLanes, [&](std::size_t group, std::size_t worker) {
     const std::size_t first = group * kLanes;
     const GroupPlace<T> place{.slot = worker,
                               .group = 0,
