@@ -198,7 +198,7 @@ struct Plan<T>::Impl {
   }
 
   // Compiles the layers: a reshape moves nothing in this layout; a batch norm takes the leaky ReLU and the
-  // pool behind it, a convolution of many channels the upsampling before it.
+  // pool behind it, a convolution the upsampling before it.
   void build() {
     batch_norm_of_layer.assign(spec.layers.size(), nullptr);
     add_value(n_elements(spec.input));
@@ -232,6 +232,8 @@ struct Plan<T>::Impl {
         case LayerKind::upsample2d:
           if (i + 1 < spec.layers.size() && kernels::winograd2d_pays(winograd_shape(i + 1, true))) {
             add_winograd(++i, true);
+          } else if (folds_into_upsampling(i + 1)) {
+            add_upsample_conv(i++);
           } else {
             add_op(std::make_unique<UpsampleOp<T>>(in[0], in[1], in[2]), i, out_size);
           }
@@ -242,6 +244,28 @@ struct Plan<T>::Impl {
     }
     if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
     if (training()) link();
+  }
+
+  // Whether layer k is a convolution that can run on the map before the upsampling in front of it.
+  [[nodiscard]] bool folds_into_upsampling(std::size_t k) const {
+    if (k >= spec.layers.size()) return false;
+    const LayerSpec& layer = spec.layers[k];
+    const bool convolution = layer.kind == LayerKind::conv2d || layer.kind == LayerKind::conv_transpose2d;
+    return convolution && layer.stride == 1 && layer.kernel % 2 == 1;
+  }
+
+  // Layer i, an upsampling, and the convolution behind it.
+  void add_upsample_conv(std::size_t i) {
+    const LayerSpec& layer = spec.layers[i + 1];
+    const Shape& in = shapes[i];
+    const Shape& out = shapes[i + 2];
+    add_op(std::make_unique<UpsampleConvOp<T>>(
+               kernels::UpsampleConvShape{in[0], in[1], in[2], out[0], out[1], out[2], layer.kernel,
+                                          layer.padding},
+               layer.kind == LayerKind::conv_transpose2d, offset_of(i + 1, TensorRole::weight), training()),
+           i + 1, n_elements(out));
+    const std::size_t taps = (layer.kernel + 1) / 2;
+    products_per_sample += in[0] * n_elements(out) * taps * taps;
   }
 
   // Returns the index of the last layer it took.

@@ -15,6 +15,7 @@
 #include "kernels/dense/dense.h"
 #include "kernels/layout.h"
 #include "kernels/pooling/pooling.h"
+#include "kernels/upsample_conv/upsample_conv.h"
 #include "nn/convolution.h"
 
 namespace deepsad {
@@ -153,6 +154,53 @@ class ConvOp final : public PlanOp<T> {
   kernels::ConvShape forward_shape_{};
   PackedConvolution<T> forward_, backward_;
   ConvolutionGradient<T> weight_gradient_;
+};
+
+/// Upsampling by two and the convolution behind it (stride 1, odd kernel).
+template <class T>
+class UpsampleConvOp final : public PlanOp<T> {
+ public:
+  /// shape: in_channels and sizes of the map before the upsampling, padding of the layer as it is specified.
+  UpsampleConvOp(kernels::UpsampleConvShape shape, bool transposed, std::size_t weight_offset, bool training)
+      : shape_(shape),
+        form_(transposed ? kernels::ConvWeights::swapped_flipped : kernels::ConvWeights::as_is),
+        training_(training),
+        weight_offset_(weight_offset) {
+    // A transposed convolution runs forward as the convolution whose data gradient it is.
+    if (transposed) shape_.padding = shape.kernel - 1 - shape.padding;
+    const std::size_t size = kernels::upsample_conv_packed_size(shape_);
+    packed_forward_.resize(size);
+    if (training) packed_backward_.resize(size);
+  }
+
+  [[nodiscard]] bool has_weights() const override { return true; }
+  [[nodiscard]] std::size_t scratch_size() const override {
+    return training_ ? kernels::upsample_conv_packed_size(shape_) : 0;
+  }
+  void prepare() override {
+    kernels::upsample_conv_pack(shape_, form_, this->parameters->weights.data() + weight_offset_,
+                                packed_forward_.data(),
+                                this->d_input == nullptr ? nullptr : packed_backward_.data());
+  }
+  void forward(const GroupPlace<T>& place) override {
+    kernels::upsample_conv_forward(shape_, this->input->at(place.slot), packed_forward_.data(),
+                                   this->output->at(place.slot));
+  }
+  void backward(const GroupPlace<T>& place) override {
+    const T* dy = this->d_output->at(place.slot);
+    kernels::upsample_conv_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
+                                           this->parameters->gradient(place.block, weight_offset_),
+                                           place.scratch);
+    if (this->d_input == nullptr) return;
+    kernels::upsample_conv_data_gradient(shape_, dy, packed_backward_.data(), this->d_input->at(place.slot));
+  }
+
+ private:
+  kernels::UpsampleConvShape shape_;
+  kernels::ConvWeights form_;
+  bool training_;
+  std::size_t weight_offset_;
+  AlignedBuffer<T> packed_forward_, packed_backward_;
 };
 
 template <class T>
