@@ -263,6 +263,8 @@ class BatchNormOp final : public PlanOp<T> {
     if (training) {
       group_mean_.resize(slots * channels);
       group_m2_.resize(slots * channels);
+      batch_mean_.resize(channels);
+      batch_m2_.resize(channels);
     }
   }
 
@@ -284,22 +286,32 @@ class BatchNormOp final : public PlanOp<T> {
     if (pooled_) pool(place);
   }
 
-  // Merges the groups' moments in group order (Chan, Golub and LeVeque 1979).
+  // Merges the groups' moments in group order: first the mean, then the squares about it.
   void finish_statistics(std::size_t n_groups, std::size_t n_samples) override {
     const double plane = static_cast<double>(height_ * width_);
-    for (std::size_t c = 0; c < channels_; ++c) {
-      double count = 0;
-      double mean = 0;
-      double m2 = 0;
-      for (std::size_t g = 0; g < n_groups; ++g) {
-        const std::size_t samples = std::min(kernels::kLanes, n_samples - g * kernels::kLanes);
-        const double n = plane * static_cast<double>(samples);
-        const double delta = group_mean_[g * channels_ + c] - mean;
-        const double total = count + n;
-        mean += delta * n / total;
-        m2 += group_m2_[g * channels_ + c] + delta * delta * count * n / total;
-        count = total;
+    const double count = plane * static_cast<double>(n_samples);
+    const auto points = [&](std::size_t g) {
+      return plane * static_cast<double>(std::min(kernels::kLanes, n_samples - g * kernels::kLanes));
+    };
+    std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
+    std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      const double share = points(g) / count;
+      const double* mean = &group_mean_[g * channels_];
+      for (std::size_t c = 0; c < channels_; ++c) batch_mean_[c] += share * mean[c];
+    }
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      const double n = points(g);
+      const double* mean = &group_mean_[g * channels_];
+      const double* m2 = &group_m2_[g * channels_];
+      for (std::size_t c = 0; c < channels_; ++c) {
+        const double delta = mean[c] - batch_mean_[c];
+        batch_m2_[c] += m2[c] + n * delta * delta;
       }
+    }
+    for (std::size_t c = 0; c < channels_; ++c) {
+      const double mean = batch_mean_[c];
+      const double m2 = batch_m2_[c];
       const double variance = m2 / count;
       mean_[c] = static_cast<T>(mean);
       inv_std_[c] = static_cast<T>(1.0 / std::sqrt(variance + epsilon_));
@@ -330,16 +342,18 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void finish_sums(std::size_t n_groups, std::size_t n_samples) override {
-    const double count = static_cast<double>(height_ * width_ * n_samples);
-    for (std::size_t c = 0; c < channels_; ++c) {
-      double g_sum = 0;
-      double gx_sum = 0;
-      for (std::size_t g = 0; g < n_groups; ++g) {
-        g_sum += group_mean_[g * channels_ + c];
-        gx_sum += group_m2_[g * channels_ + c];
+    const double inverse_count = 1 / static_cast<double>(height_ * width_ * n_samples);
+    std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
+    std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      for (std::size_t c = 0; c < channels_; ++c) {
+        batch_mean_[c] += group_mean_[g * channels_ + c];
+        batch_m2_[c] += group_m2_[g * channels_ + c];
       }
-      mean_g_[c] = static_cast<T>(g_sum / count);
-      mean_gx_[c] = static_cast<T>(gx_sum / count);
+    }
+    for (std::size_t c = 0; c < channels_; ++c) {
+      mean_g_[c] = static_cast<T>(batch_mean_[c] * inverse_count);
+      mean_gx_[c] = static_cast<T>(batch_m2_[c] * inverse_count);
     }
   }
 
@@ -377,6 +391,7 @@ class BatchNormOp final : public PlanOp<T> {
   AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
   std::vector<double> group_mean_,
       group_m2_;  // per group: moments in the forward pass, sums in the backward pass
+  std::vector<double> batch_mean_, batch_m2_;  // the same, merged
   GroupBuffer<T> pooled_x_;
   GroupBuffer<std::uint8_t> winner_;
 };

@@ -31,6 +31,7 @@ std::vector<Shape> shapes() {
   for (std::size_t n_valid = 1; n_valid <= kLanes; ++n_valid) {
     for (const std::size_t plane : {1U, 2U, 3U, 4U, 5U, 6U, 7U, 25U, 196U})
       all.push_back({1 + n_valid % 4, plane, n_valid});
+    all.push_back({5 + n_valid % 4, 1, n_valid});  // vectors take four channels together
   }
   for (const std::size_t plane : {511U, 512U, 1024U, 1027U, 2050U}) all.push_back({2, plane, 13});
   return all;

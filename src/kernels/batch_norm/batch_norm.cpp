@@ -77,9 +77,96 @@ double sum_of_powers(const float* x, std::size_t plane, float shift, const Valid
   return sum;
 }
 
+// Vectors (plane 1) have one point a channel, so that summing across lanes is most of the work. Four channels
+// share it: sum(k) gives the vector to be summed of channel k of the four.
+constexpr std::size_t kTogether = 4;
+
+template <class Sum>
+HWY_INLINE void sum_channels(Sum sum, float (&sums)[kTogether]) {
+  V v[kTogether];
+  HWY_UNROLL(4)
+  for (std::size_t k = 0; k < kTogether; ++k) v[k] = sum(k);
+  sum_lanes(v, sums);
+}
+
+void moments_of_vectors(std::size_t channels, std::size_t n_valid, const float* x, double* mean, double* m2) {
+  const D d;
+  const ValidLanes mask(n_valid);
+  const double n = static_cast<double>(n_valid), inverse_n = 1 / n;
+  for (std::size_t c = 0; c < channels; c += kTogether) {
+    const std::size_t last = std::min(kTogether, channels - c) - 1;  // the last channel repeats, unused
+    const auto differences = [&](std::size_t k, float shift, auto&& power) DEEPSAD_KERNEL_LAMBDA {
+      const float* at = x + (c + std::min(k, last)) * kLanes;
+      V sum = hn::Zero(d);
+      HWY_UNROLL(2)
+      for (std::size_t part = 0; part < kParts; ++part) {
+        const V difference = hn::Sub(hn::Load(d, at + part * kVector), hn::Set(d, shift));
+        sum = hn::Add(sum, power(hn::IfThenElseZero(mask.part[part], difference)));
+      }
+      return sum;
+    };
+    float first[kTogether], rounded[kTogether];
+    for (std::size_t k = 0; k < kTogether; ++k) first[k] = x[(c + std::min(k, last)) * kLanes];
+    alignas(16) float sums[kTogether];
+    double means[kTogether];
+    sum_channels(
+        [&](std::size_t k) DEEPSAD_KERNEL_LAMBDA {
+          return differences(k, first[k], [](V v) DEEPSAD_KERNEL_LAMBDA { return v; });
+        },
+        sums);
+    for (std::size_t k = 0; k < kTogether; ++k) {
+      means[k] = static_cast<double>(first[k]) + static_cast<double>(sums[k]) * inverse_n;
+      rounded[k] = static_cast<float>(means[k]);
+    }
+    sum_channels(
+        [&](std::size_t k) DEEPSAD_KERNEL_LAMBDA {
+          return differences(k, rounded[k], [](V v) DEEPSAD_KERNEL_LAMBDA { return hn::Mul(v, v); });
+        },
+        sums);
+    for (std::size_t k = 0; k <= last; ++k) {
+      const double rest = means[k] - static_cast<double>(rounded[k]);
+      mean[c + k] = means[k];
+      m2[c + k] = std::max(0.0, static_cast<double>(sums[k]) - n * rest * rest);
+    }
+  }
+}
+
 /// xhat > 0 ? value : slope * value
 HWY_INLINE V leaky(V xhat, V slope, V value) {
   return hn::IfThenElse(hn::Gt(xhat, hn::Zero(D())), value, hn::Mul(slope, value));
+}
+
+void backward_sums_of_vectors(std::size_t channels, std::size_t n_valid, const float* x, const float* mean,
+                              const float* inv_std, float slope, float* dy, double* sum_g, double* sum_gx) {
+  const D d;
+  const ValidLanes mask(n_valid);
+  const V slopes = hn::Set(d, slope);
+  for (std::size_t c = 0; c < channels; c += kTogether) {
+    const std::size_t n = std::min(kTogether, channels - c);
+    V g_sum[kTogether], gx_sum[kTogether];
+    HWY_UNROLL(4)
+    for (std::size_t k = 0; k < kTogether; ++k) {
+      g_sum[k] = gx_sum[k] = hn::Zero(d);
+      if (k >= n) continue;
+      const V means = hn::Set(d, mean[c + k]), inv_stds = hn::Set(d, inv_std[c + k]);
+      HWY_UNROLL(2)
+      for (std::size_t part = 0; part < kParts; ++part) {
+        const std::size_t at = (c + k) * kLanes + part * kVector;
+        const V xhat = hn::Mul(hn::Sub(hn::Load(d, x + at), means), inv_stds);
+        const V g = hn::IfThenElseZero(mask.part[part], leaky(xhat, slopes, hn::Load(d, dy + at)));
+        hn::Store(g, d, dy + at);
+        g_sum[k] = hn::Add(g_sum[k], g);
+        gx_sum[k] = hn::Add(gx_sum[k], hn::IfThenElseZero(mask.part[part], hn::Mul(g, xhat)));
+      }
+    }
+    alignas(16) float sums_g[kTogether], sums_gx[kTogether];
+    sum_lanes(g_sum, sums_g);
+    sum_lanes(gx_sum, sums_gx);
+    for (std::size_t k = 0; k < n; ++k) {
+      sum_g[c + k] = static_cast<double>(sums_g[k]);
+      sum_gx[c + k] = static_cast<double>(sums_gx[k]);
+    }
+  }
 }
 
 /// What the second half of the backward pass needs of a channel.
@@ -102,6 +189,7 @@ struct Channel {
 
 void channel_moments(std::size_t channels, std::size_t plane, std::size_t n_valid, const float* x,
                      double* mean, double* m2) noexcept {
+  if (plane == 1) return moments_of_vectors(channels, n_valid, x, mean, m2);
   const ValidLanes mask(n_valid);
   const double n = static_cast<double>(plane * n_valid);
   for (std::size_t c = 0; c < channels; ++c) {
@@ -133,6 +221,9 @@ void batch_norm_forward(std::size_t channels, std::size_t plane, const float* x,
 void batch_norm_backward_sums(std::size_t channels, std::size_t plane, std::size_t n_valid, const float* x,
                               const float* mean, const float* inv_std, float slope, float* dy, double* sum_g,
                               double* sum_gx) noexcept {
+  if (plane == 1) {
+    return backward_sums_of_vectors(channels, n_valid, x, mean, inv_std, slope, dy, sum_g, sum_gx);
+  }
   const D d;
   const ValidLanes mask(n_valid);
   const V slopes = hn::Set(d, slope);

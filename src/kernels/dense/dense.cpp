@@ -39,7 +39,7 @@ HWY_INLINE void add_feature(const float* weights, std::size_t step, const float*
   const D d;
   V in[kParts];
   HWY_UNROLL(2)
-  for (std::size_t part = 0; part < kParts; ++part) in[part] = hn::Load(d, x + part * kVector);
+  for (std::size_t part = 0; part < kParts; ++part) in[part] = in_register(hn::Load(d, x + part * kVector));
   HWY_UNROLL(16)
   for (std::size_t r = 0; r < kRows; ++r) {
     const V weight = hn::Set(d, weights[r * step]);
@@ -117,7 +117,7 @@ HWY_NOINLINE void gradient_tile(const float* inputs, std::size_t padded, std::si
   for (std::size_t l = 0; l < kLanes; ++l, inputs += padded) {
     V in[kVectors];
     HWY_UNROLL(3)
-    for (std::size_t v = 0; v < kVectors; ++v) in[v] = hn::Load(d, inputs + v * kVector);
+    for (std::size_t v = 0; v < kVectors; ++v) in[v] = in_register(hn::Load(d, inputs + v * kVector));
     HWY_UNROLL(8)
     for (std::size_t r = 0; r < kRows; ++r) {
       const V g = hn::Set(d, dy[r * kLanes + l]);
