@@ -91,7 +91,7 @@ void register_layer(const Layer& layer) {
       });
   register_kernel("winograd2d_weight_gradient/" + layer.name, flops(s), 0, [s, data] {
     kernels::winograd2d_weight_gradient(s, ConvWeights::as_is, data->x.data(), data->y.data(),
-                                        data->dw.data(), data->scratch.data());
+                                        data->dw.data(), false, data->scratch.data());
   });
   register_kernel("winograd2d_pack_forward/" + layer.name, 0,
                   static_cast<double>(data->w.size() * sizeof(float)), [s, data] {

@@ -85,8 +85,8 @@ struct Plan<T>::Impl {
   std::size_t products_per_sample = 0;    // multiply-adds of a forward pass
   std::size_t n_rows = 0;                 // of the last pass in training mode
   bool prepared = false;
-  std::size_t last_blocks = 0;    // partial gradients that the last backward pass wrote
-  bool gradient_pending = false;  // they hold a gradient that no update() has taken
+  bool backwards = false;       // direction of the last pass over the groups
+  std::size_t last_blocks = 0;  // partial gradients that the last backward pass wrote
   std::uint64_t step = 0;
 
   Impl(const NetworkSpec& network, std::size_t max_batch, PlanMode plan_mode, ThreadPool& thread_pool,
@@ -291,13 +291,14 @@ struct Plan<T>::Impl {
     return last;
   }
 
-  // Gradient buffers. The input of a batch norm is needed no more once its gradient is known, so the gradient
-  // replaces it there, unless the layer before needs its own output to go backward.
+  // Gradient buffers. Most operations need their input no more once its gradient is known, so the gradient
+  // replaces it there, unless the layer before needs its own output to go backward. A smaller working set is
+  // worth more than the memory: a batch of images does not fit into the caches.
   void link() {
     for (std::size_t v = wants_input_gradient ? 0 : 1; v < values.size(); ++v) {
-      const bool consumer_is_batch_norm = v > 0 && v < ops.size() && ops[v]->spans_batch();
+      const bool consumer_allows = v > 0 && v < ops.size() && ops[v]->gradient_may_replace_input();
       const bool producer_needs_output = v > 0 && dynamic_cast<SigmoidOp<T>*>(ops[v - 1].get()) != nullptr;
-      if (consumer_is_batch_norm && !producer_needs_output) {
+      if (consumer_allows && !producer_needs_output) {
         gradients[v] = values[v].get();
       } else {
         own_gradients[v] = std::make_unique<GroupBuffer<T>>();
@@ -326,29 +327,33 @@ struct Plan<T>::Impl {
   }
 
   // f(place) for all groups of a batch of n samples, blocks in parallel, the groups of a block in order.
+  // Every other pass takes a worker's blocks backwards, so that it begins with what the one before left in
+  // the caches.
   template <class F>
   void for_each_group(std::size_t n, F&& f) {
     const std::size_t groups = (n + kLanes - 1) / kLanes;
     const std::size_t blocks = n_blocks(groups);
     const auto run_block = [&](std::size_t block, std::size_t worker) {
-      for (std::size_t g = groups * block / blocks; g < groups * (block + 1) / blocks; ++g) {
+      const std::size_t first = groups * block / blocks;
+      for (std::size_t g = first; g < groups * (block + 1) / blocks; ++g) {
         f(GroupPlace<T>{.slot = g,
                         .group = g,
                         .block = block,
+                        .first = g == first,
                         .n_valid = std::min(kLanes, n - g * kLanes),
                         .scratch = scratch[worker].data()});
       }
     };
+    backwards = !backwards;
     if (products_per_sample * n * 3 < kSerialProducts) {
-      for (std::size_t block = 0; block < blocks; ++block) run_block(block, 0);
+      for (std::size_t i = 0; i < blocks; ++i) run_block(backwards ? blocks - 1 - i : i, 0);
     } else {
-      pool->parallel_for_worker(blocks, run_block);
+      const std::size_t workers = pool->n_threads();
+      pool->parallel_for_worker(blocks, [&](std::size_t i, std::size_t worker) {
+        const std::size_t begin = blocks * worker / workers, end = blocks * (worker + 1) / workers;
+        run_block(backwards ? begin + end - 1 - i : i, worker);
+      });
     }
-  }
-
-  void drop_gradient() {
-    std::fill_n(parameters.partial_gradients.data(), last_blocks * parameters.weights.size(), T{0});
-    gradient_pending = false;
   }
 
   // Operations that span the batch cut a pass into phases: within one, a group runs through all layers while
@@ -403,11 +408,6 @@ struct Plan<T>::Impl {
     }
     last_blocks = n_blocks(n_groups());
   }
-  // update() leaves zeros to add to; a gradient that it did not take is dropped here.
-  void begin_gradient() {
-    if (gradient_pending) drop_gradient();
-    gradient_pending = true;
-  }
   [[nodiscard]] std::size_t n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
 
   double run(const GroupSource<T>& input, const std::uint32_t* rows, std::size_t n, const Loss<T>& loss,
@@ -415,7 +415,6 @@ struct Plan<T>::Impl {
     const std::size_t n_ops = ops.size();
     const std::size_t first_end = previous_cut(n_ops);
     const T scale = static_cast<T>(1.0 / static_cast<double>(n));
-    if (with_backward) begin_gradient();
     forward_pass(input, n, [&](const GroupPlace<T>& place) {
       loss.evaluate({.n_valid = place.n_valid,
                      .rows = rows == nullptr ? nullptr : rows + place.group * kLanes,
@@ -434,7 +433,6 @@ struct Plan<T>::Impl {
   }
 
   void backward(const GroupSource<T>& d_output) {
-    begin_gradient();
     const std::size_t n_ops = ops.size();
     const std::size_t first_end = previous_cut(n_ops);
     for_each_group(n_rows, [&](const GroupPlace<T>& place) {
@@ -467,7 +465,6 @@ struct Plan<T>::Impl {
     } else {
       pool->parallel_for(chunks, update_chunk);
     }
-    gradient_pending = false;
     prepared = false;
   }
 };
@@ -517,7 +514,6 @@ void Plan<T>::load(const StateDict& state) {
        {&impl.parameters.first_moment, &impl.parameters.second_moment, &impl.parameters.partial_gradients}) {
     std::fill(buffer->begin(), buffer->end(), T{0});
   }
-  impl.gradient_pending = false;
   impl.step = 0;
   impl.prepared = false;
 }
@@ -637,6 +633,7 @@ void Plan<T>::infer(MatrixView<const T> x, GroupSink& sink) {
     const GroupPlace<T> place{.slot = worker,
                               .group = 0,
                               .block = 0,
+                              .first = true,
                               .n_valid = std::min(kLanes, n - first),
                               .scratch = impl.scratch[worker].data()};
     std::array<std::uint32_t, kLanes> rows{};

@@ -25,7 +25,8 @@ template <class T>
 struct GroupPlace {
   std::size_t slot;     ///< index of its activation buffers: the group in training, the worker in inference
   std::size_t group;    ///< index within the batch
-  std::size_t block;    ///< which partial gradient it adds to
+  std::size_t block;    ///< which partial gradient it adds to,
+  bool first;           ///< or sets, if it is the first group of its block in this step
   std::size_t n_valid;  ///< samples in it
   T* scratch;           ///< of the worker: any content, PlanOp::scratch_size() values
 };
@@ -71,6 +72,8 @@ class PlanOp {
   virtual void backward(const GroupPlace<T>& place) = 0;
 
   [[nodiscard]] virtual bool has_weights() const { return false; }
+  /// Whether d_input may be the same buffer as input: backward() reads input before it writes d_input.
+  [[nodiscard]] virtual bool gradient_may_replace_input() const { return false; }
 
   // Only for operations over the whole batch: forward = statistics (each group), finish_statistics (once),
   // forward; backward = sums (each group), finish_sums (once), backward.
@@ -86,6 +89,14 @@ class PlanOp {
   GroupBuffer<T>* d_input = nullptr;  ///< nullptr: no data gradient wanted (first layer)
   GroupBuffer<T>* d_output = nullptr;
   ParameterArena<T>* parameters = nullptr;
+
+ protected:
+  /// The block's partial gradient of n weights, to be added to.
+  T* gradient_to_add_to(const GroupPlace<T>& place, std::size_t offset, std::size_t n) {
+    T* gradient = parameters->gradient(place.block, offset);
+    if (place.first) std::fill_n(gradient, n, T{0});
+    return gradient;
+  }
 };
 
 template <class T>
@@ -119,6 +130,7 @@ class ConvOp final : public PlanOp<T> {
   }
 
   [[nodiscard]] bool has_weights() const override { return true; }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override {
     return std::max({forward_.scratch_size(), backward_.scratch_size(), weight_gradient_.scratch_size()});
   }
@@ -136,7 +148,9 @@ class ConvOp final : public PlanOp<T> {
   void backward(const GroupPlace<T>& place) override {
     const T* x = this->input->at(place.slot);
     const T* dy = this->d_output->at(place.slot);
-    T* dw = this->parameters->gradient(place.block, weight_offset_);
+    const kernels::ConvShape& s = forward_shape_;
+    T* dw =
+        this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
     // Transposed: roles change, the output's gradient is what the kernel slides over.
     weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
     if (this->d_input == nullptr) return;
@@ -174,6 +188,7 @@ class UpsampleConvOp final : public PlanOp<T> {
   }
 
   [[nodiscard]] bool has_weights() const override { return true; }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override {
     return training_ ? kernels::upsample_conv_packed_size(shape_) : 0;
   }
@@ -188,9 +203,9 @@ class UpsampleConvOp final : public PlanOp<T> {
   }
   void backward(const GroupPlace<T>& place) override {
     const T* dy = this->d_output->at(place.slot);
+    const std::size_t n = shape_.in_channels * shape_.out_channels * shape_.kernel * shape_.kernel;
     kernels::upsample_conv_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
-                                           this->parameters->gradient(place.block, weight_offset_),
-                                           place.scratch);
+                                           this->gradient_to_add_to(place, weight_offset_, n), place.scratch);
     if (this->d_input == nullptr) return;
     kernels::upsample_conv_data_gradient(shape_, dy, packed_backward_.data(), this->d_input->at(place.slot));
   }
@@ -215,6 +230,7 @@ class DenseOp final : public PlanOp<T> {
         bias_offset_(bias_offset),
         scratch_size_(training ? kernels::dense_scratch_size(n_in, n_out) : 0) {}
   [[nodiscard]] bool has_weights() const override { return true; }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override { return scratch_size_; }
   void forward(const GroupPlace<T>& place) override {
     const T* w = this->parameters->weights.data();
@@ -226,8 +242,8 @@ class DenseOp final : public PlanOp<T> {
     const T* dy = this->d_output->at(place.slot);
     kernels::dense_weight_gradient(
         n_in_, n_out_, this->input->at(place.slot), dy,
-        this->parameters->gradient(place.block, weight_offset_),
-        bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(place.block, bias_offset_),
+        this->gradient_to_add_to(place, weight_offset_, n_in_ * n_out_),
+        bias_offset_ == kNoBias ? nullptr : this->gradient_to_add_to(place, bias_offset_, n_out_),
         place.scratch);
     if (this->d_input == nullptr) return;
     kernels::dense_data_gradient(n_in_, n_out_, dy, this->parameters->weights.data() + weight_offset_,
@@ -269,6 +285,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   [[nodiscard]] bool spans_batch() const override { return training_; }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
 
   void prepare() override {
     if (training_) return;

@@ -24,6 +24,7 @@ class WinogradConvOp final : public PlanOp<T> {
   }
 
   [[nodiscard]] bool has_weights() const override { return true; }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override {
     // The reference, which alone serves double, wants none.
     return std::is_same_v<T, float> ? kernels::winograd2d_scratch_size(shape_) : 0;
@@ -43,7 +44,7 @@ class WinogradConvOp final : public PlanOp<T> {
   void backward(const GroupPlace<T>& place) override {
     const T* dy = this->d_output->at(place.slot);
     kernels::winograd2d_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
-                                        this->parameters->gradient(place.block, weight_offset_),
+                                        this->parameters->gradient(place.block, weight_offset_), !place.first,
                                         place.scratch);
     if (this->d_input == nullptr) return;
     kernels::winograd2d_data_gradient(shape_, dy, packed_backward_.data(), this->d_input->at(place.slot),

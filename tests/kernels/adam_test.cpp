@@ -55,7 +55,7 @@ TEST(Adam, FollowsTheFormulaInDouble) {
         const auto exact = step_of<double>(t);
         for (std::size_t s = 0; s < partials; ++s) {
           for (std::size_t i = 0; i < p.stride; ++i) {
-            // What lies between the partials belongs to others and must stay.
+            // What lies between the partials belongs to others.
             p.gradients[s * p.stride + i] = i < n ? static_cast<float>(random.uniform(-1, 1)) : 77.0F;
           }
         }
@@ -68,12 +68,6 @@ TEST(Adam, FollowsTheFormulaInDouble) {
                   (std::sqrt(v[i]) / std::sqrt(exact.bias_correction2) + exact.epsilon);
         }
         adam(n, step, p.gradients.data(), partials, p.stride, p.w.data(), p.m.data(), p.v.data());
-        for (std::size_t s = 0; s < partials; ++s) {
-          for (std::size_t i = 0; i < p.stride; ++i) {
-            ASSERT_EQ(p.gradients[s * p.stride + i], i < n ? 0.0F : 77.0F)
-                << "partial " << s << ", element " << i;
-          }
-        }
       }
       for (std::size_t i = 0; i < n; ++i) {
         // Five steps of at most 1e-3 each. 0.999 as a float makes 1 - beta2 wrong by 1e-5, which enters by
@@ -110,7 +104,8 @@ TEST(Adam, BitsDoNotDependOnWhereTheRangeIsCut) {
 }
 
 TEST(Adam, FirstStepOfDoubleMovesByTheLearningRate) {
-  double g[] = {0.5, 0.25}, w = 1, m = 0, v = 0;  // two partials
+  const double g[] = {0.5, 0.25};
+  double w = 1, m = 0, v = 0;
   AdamStep<double> step = step_of<double>(1);
   step.weight_decay = 0;
   step.epsilon = 0;
@@ -118,8 +113,6 @@ TEST(Adam, FirstStepOfDoubleMovesByTheLearningRate) {
   EXPECT_NEAR(w, 1 - 1e-3, 1e-15);
   EXPECT_NEAR(m, 0.1 * 0.75, 1e-15);
   EXPECT_NEAR(v, 0.001 * 0.75 * 0.75, 1e-15);
-  EXPECT_EQ(g[0], 0);
-  EXPECT_EQ(g[1], 0);
 }
 
 }  // namespace

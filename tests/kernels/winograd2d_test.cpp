@@ -114,7 +114,7 @@ struct Exact {
   [[nodiscard]] std::vector<double> weights(const std::vector<double>& x,
                                             const std::vector<double>& dy) const {
     std::vector<double> dw(Sizes(s).w);
-    reference::winograd2d_weight_gradient<double>(s, form, x.data(), dy.data(), dw.data(), nullptr);
+    reference::winograd2d_weight_gradient<double>(s, form, x.data(), dy.data(), dw.data(), false, nullptr);
     return dw;
   }
   WinogradShape s;
@@ -169,7 +169,7 @@ TEST(Winograd2d, DataGradientAgreesWithReference) {
   }
 }
 
-TEST(Winograd2d, WeightGradientAgreesWithReferenceAndAdds) {
+TEST(Winograd2d, WeightGradientAgreesWithReferenceAndAddsIfTold) {
   RandomStream random(3, "winograd2d");
   for (const WinogradShape& s : shapes()) {
     for (const ConvWeights form : kForms) {
@@ -178,13 +178,14 @@ TEST(Winograd2d, WeightGradientAgreesWithReferenceAndAdds) {
       fill_uniform(x, random);
       fill_uniform(dy, random);
       for (std::size_t i = 0; i < dy.size(); ++i) dy[i] *= i % kLanes < n_valid ? 1.0F : 0.0F;
-      fill_uniform(dw, random);
+      const bool add = form == ConvWeights::as_is;
+      if (add) fill_uniform(dw, random);
       const Exact exact(s, form);
       const auto before = convert<double>(dw);
-      winograd2d_weight_gradient(s, form, x.data(), dy.data(), dw.data(), scratch.data());
+      winograd2d_weight_gradient(s, form, x.data(), dy.data(), dw.data(), add, scratch.data());
       EXPECT_TRUE(dw.guards_intact() && scratch.guards_intact()) << describe(s);
       auto want = exact.weights(convert<double>(x), convert<double>(dy));
-      for (std::size_t i = 0; i < want.size(); ++i) want[i] += before[i];
+      for (std::size_t i = 0; i < want.size(); ++i) want[i] += add ? before[i] : 0;
       expect_near(dw, want, s.conv.out_height * s.conv.out_width * kLanes, describe(s));
       if (HasFailure()) return;
     }

@@ -15,6 +15,12 @@ namespace deepsad {
 /// Alignment of every buffer that kernels touch: one cache line, one AVX-512 vector.
 inline constexpr std::size_t kAlignment = 64;
 
+namespace detail {
+/// As std::aligned_alloc(kAlignment, bytes), nullptr included; free with std::free. Large blocks ask the
+/// system for huge pages: a batch's activations span more small pages than a processor keeps translations of.
+[[nodiscard]] void* allocate_aligned(std::size_t bytes);
+}  // namespace detail
+
 /// n elements of a trivial type, 64-byte aligned, zero-initialised. Movable, not copyable.
 template <class T>
 class AlignedBuffer {
@@ -42,7 +48,7 @@ class AlignedBuffer {
     if (n > capacity_) {
       if (n > (std::numeric_limits<std::size_t>::max() - kAlignment) / sizeof(T)) throw std::bad_alloc();
       const std::size_t bytes = (n * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-      void* memory = std::aligned_alloc(kAlignment, bytes);
+      void* memory = detail::allocate_aligned(bytes);
       if (memory == nullptr) throw std::bad_alloc();
       std::free(data_);
       data_ = static_cast<T*>(memory);

@@ -43,17 +43,14 @@ struct Constants {
 
 }  // namespace
 
-void adam(std::size_t n, const AdamStep<float>& step, float* gradients, std::size_t n_partials,
+void adam(std::size_t n, const AdamStep<float>& step, const float* gradients, std::size_t n_partials,
           std::size_t stride, float* w, float* m, float* v) noexcept {
   const D d;
   const Constants constants(step);
   std::size_t i = 0;
   for (; i + kVector <= n; i += kVector) {
     V g = hn::Zero(d);
-    for (std::size_t s = 0; s < n_partials; ++s) {
-      g = hn::Add(g, hn::LoadU(d, gradients + s * stride + i));
-      hn::StoreU(hn::Zero(d), d, gradients + s * stride + i);
-    }
+    for (std::size_t s = 0; s < n_partials; ++s) g = hn::Add(g, hn::LoadU(d, gradients + s * stride + i));
     V wi = hn::LoadU(d, w + i), mi = hn::LoadU(d, m + i), vi = hn::LoadU(d, v + i);
     constants.step(g, wi, mi, vi);
     hn::StoreU(wi, d, w + i);
@@ -67,7 +64,6 @@ void adam(std::size_t n, const AdamStep<float>& step, float* gradients, std::siz
   V g = hn::Zero(d);
   for (std::size_t s = 0; s < n_partials; ++s) {
     g = hn::Add(g, hn::MaskedLoad(mask, d, gradients + s * stride + i));
-    hn::BlendedStore(hn::Zero(d), mask, d, gradients + s * stride + i);
   }
   V wi = hn::MaskedLoad(mask, d, w + i), mi = hn::MaskedLoad(mask, d, m + i),
     vi = hn::MaskedLoad(mask, d, v + i);
@@ -84,12 +80,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace deepsad::kernels {
 
-void adam(std::size_t n, const AdamStep<float>& step, float* gradients, std::size_t n_partials,
+void adam(std::size_t n, const AdamStep<float>& step, const float* gradients, std::size_t n_partials,
           std::size_t stride, float* w, float* m, float* v) noexcept {
   DEEPSAD_CALL_KERNEL(adam, n, step, gradients, n_partials, stride, w, m, v);
 }
 
-void adam(std::size_t n, const AdamStep<double>& step, double* gradients, std::size_t n_partials,
+void adam(std::size_t n, const AdamStep<double>& step, const double* gradients, std::size_t n_partials,
           std::size_t stride, double* w, double* m, double* v) noexcept {
   reference::adam(n, step, gradients, n_partials, stride, w, m, v);
 }

@@ -15,11 +15,10 @@ struct AdamStep {
 };
 
 /// One step for n parameters. gradients: n_partials arrays, partial s starting at gradients + s * stride,
-/// summed in the order s = 0, 1, ... All partials are set to zero afterwards, ready for the next step. No
-/// alignment needed.
-void adam(std::size_t n, const AdamStep<float>& step, float* gradients, std::size_t n_partials,
+/// summed in the order s = 0, 1, ... No alignment needed.
+void adam(std::size_t n, const AdamStep<float>& step, const float* gradients, std::size_t n_partials,
           std::size_t stride, float* w, float* m, float* v) noexcept;
-void adam(std::size_t n, const AdamStep<double>& step, double* gradients, std::size_t n_partials,
+void adam(std::size_t n, const AdamStep<double>& step, const double* gradients, std::size_t n_partials,
           std::size_t stride, double* w, double* m, double* v) noexcept;
 
 }  // namespace deepsad::kernels

@@ -192,10 +192,10 @@ HWY_NOINLINE void input_tile(const Plane& plane, const float* base, std::ptrdiff
   }
 }
 
-/// The 4x4 outputs A^T m A that exist, m[p] = from[p stride], to the points from (i, j) of the plane on.
+/// The 4x4 outputs A^T m A that exist, m[p] = from[16 p], to the points from (i, j) of the plane on.
 template <std::size_t kKernel>
-HWY_NOINLINE void output_tile(const float* from, std::size_t stride, const Plane& plane, float* base,
-                              std::ptrdiff_t i, std::ptrdiff_t j) {
+HWY_NOINLINE void output_tile(const float* from, const Plane& plane, float* base, std::ptrdiff_t i,
+                              std::ptrdiff_t j) {
   constexpr std::size_t kN = kAxis<kKernel>;
   const D d;
   V half[kTile][kN];
@@ -203,7 +203,7 @@ HWY_NOINLINE void output_tile(const float* from, std::size_t stride, const Plane
   for (std::size_t b = 0; b < kN; ++b) {
     V in[kN], out[kTile];
     HWY_UNROLL(8)
-    for (std::size_t a = 0; a < kN; ++a) in[a] = hn::Load(d, from + (a * kN + b) * stride);
+    for (std::size_t a = 0; a < kN; ++a) in[a] = hn::Load(d, from + (a * kN + b) * kLanes);
     transform_output(in, out);
     HWY_UNROLL(4)
     for (std::size_t a = 0; a < kTile; ++a) half[a][b] = out[a];
@@ -275,9 +275,9 @@ HWY_NOINLINE void kernel_tile(const V (&taps)[kKernel * kKernel], V (&u)[kPoints
   }
 }
 
-/// taps = G^T u G, u[p] = from[p stride]; `from` needs no alignment.
+/// taps = G^T u G, u[p] = from[16 p].
 template <std::size_t kKernel>
-HWY_NOINLINE void kernel_gradient_tile(const float* from, std::size_t stride, V (&taps)[kKernel * kKernel]) {
+HWY_NOINLINE void kernel_gradient_tile(const float* from, V (&taps)[kKernel * kKernel]) {
   constexpr std::size_t kN = kAxis<kKernel>;
   const D d;
   V half[kKernel][kN];
@@ -285,7 +285,7 @@ HWY_NOINLINE void kernel_gradient_tile(const float* from, std::size_t stride, V 
   for (std::size_t b = 0; b < kN; ++b) {
     V in[kN], out[kKernel];
     HWY_UNROLL(8)
-    for (std::size_t a = 0; a < kN; ++a) in[a] = hn::LoadU(d, from + (a * kN + b) * stride);
+    for (std::size_t a = 0; a < kN; ++a) in[a] = hn::Load(d, from + (a * kN + b) * kLanes);
     transform_kernel_gradient(in, out);
     for (std::size_t a = 0; a < kKernel; ++a) half[a][b] = out[a];
   }

@@ -34,15 +34,22 @@ std::size_t out_planes(const WinogradShape& shape) {
   return shape.conv.out_channels * (shape.upsampled ? kPhases : 1);
 }
 
-// A block of tiles is transformed together: [point][plane][tile][16] for at most kBlockBytes, so that it
-// stays in a second-level cache of 1 MB together with the products, which are made for kSliceRows planes at a
-// time.
-constexpr std::size_t kBlockBytes = 512 * 1024;
-constexpr std::size_t kSliceRows = 32;
+// A block of tiles is transformed together; its values and the products of a slice of planes are to stay in a
+// second-level cache of 1 MB, beside the weights that pass through. The weight gradient, whose sums are as
+// long as a block, takes larger ones.
+constexpr std::size_t kBlockBytes = 768 * 1024;
+constexpr std::size_t kGradientBlockBytes = 1536 * 1024;
+constexpr std::size_t kSlice = 32;
 
-std::size_t block_tiles(std::size_t points, std::size_t planes, std::size_t tiles) {
-  const std::size_t bytes = points * planes * kLanes * sizeof(float);
-  return std::clamp<std::size_t>(kBlockBytes / bytes, std::min<std::size_t>(2, tiles), tiles);
+/// Tiles of a block for which `planes` values a point are kept: blocks of nearly equal, even size.
+std::size_t block_tiles(std::size_t bytes, std::size_t points, std::size_t planes, std::size_t tiles) {
+  const std::size_t fit = std::max<std::size_t>(2, bytes / (points * planes * kLanes * sizeof(float)));
+  const std::size_t blocks = (tiles + fit - 1) / fit;
+  return std::min(round_up((tiles + blocks - 1) / blocks, 2), tiles);
+}
+/// Elements of the points of one tile, where they lie side by side.
+std::size_t tile_size(std::size_t points) {
+  return points * kLanes + kPointPadding;
 }
 std::size_t tiles_of(std::size_t height, std::size_t width) {
   return round_up(height, kTileOutputs) / kTileOutputs * (round_up(width, kTileOutputs) / kTileOutputs);
@@ -157,31 +164,38 @@ void convolve(const Side& in, const Side& out, std::size_t grid_height, std::siz
   constexpr std::size_t kPointCount = kPoints<kKernel>;
   const std::size_t n_in = in.planes(), n_out = out.planes();
   const Tiles tiles(grid_height, grid_width);
-  const std::size_t block = block_tiles(kPointCount, n_in, tiles.count);
+  const std::size_t block =
+      block_tiles(kBlockBytes, kPointCount, n_in + std::min(n_out, kSlice), tiles.count);
   float* values = scratch;
   float* products = scratch + points_size(kPointCount, n_in, block * kLanes);
-  const std::size_t u_stride = round_up(n_out, kRowBlock) * n_in;
+  const std::size_t u_stride = round_up(n_out, kRowBlock) * n_in + kPointPadding;
+  const std::size_t tile_step = tile_size(kPointCount);
   for (std::size_t first = 0; first < tiles.count; first += block) {
     const std::size_t last = std::min(tiles.count, first + block), columns = (last - first) * kLanes;
     transform_block<kKernel>(in, tiles, first, last, padding, src, values);
     const std::size_t v_stride = n_in * columns + kPointPadding;
-    const Product p{
-        .depth = n_in, .a_row = 1, .a_step = kRowBlock, .b_row = columns, .c_row = columns, .add = false};
-    for (std::size_t q0 = 0; q0 < n_out; q0 += kSliceRows) {
-      const std::size_t q1 = std::min(n_out, q0 + kSliceRows);
-      const std::size_t m_stride = round_up(q1 - q0, kRowBlock) * columns + kPointPadding;
+    const std::size_t row_step = (last - first) * tile_step;
+    const Product p{.depth = n_in,
+                    .a_row = 1,
+                    .a_step = kRowBlock,
+                    .b_row = columns,
+                    .c_row = row_step,
+                    .c_step = tile_step,
+                    .add = false};
+    for (std::size_t q0 = 0; q0 < n_out; q0 += kSlice) {
+      const std::size_t q1 = std::min(n_out, q0 + kSlice);
       for (std::size_t point = 0; point < kPointCount; ++point) {
         for (std::size_t q = q0; q < q1; q += kRowBlock) {
           product(p, kRowBlock, columns, packed + point * u_stride + q * n_in, values + point * v_stride,
-                  products + point * m_stride + (q - q0) * columns);
+                  products + (q - q0) * row_step + point * kLanes);
         }
       }
       for (std::size_t q = q0; q < q1; ++q) {
         const Plane plane = out.plane(q);
         for (std::size_t t = first; t < last; ++t) {
           for (std::size_t part = 0; part < kParts; ++part) {
-            output_tile<kKernel>(products + (q - q0) * columns + (t - first) * kLanes + part * kVector,
-                                 m_stride, plane, dst + part * kVector, tiles.row(t), tiles.column(t));
+            output_tile<kKernel>(products + (q - q0) * row_step + (t - first) * tile_step + part * kVector,
+                                 plane, dst + part * kVector, tiles.row(t), tiles.column(t));
           }
         }
       }
@@ -193,33 +207,44 @@ void convolve(const Side& in, const Side& out, std::size_t grid_height, std::siz
 /// lanes, planes rounded up to 16 with zeros.
 template <std::size_t kKernel>
 void transform_gradient_block(const Side& side, const Tiles& tiles, std::size_t first, std::size_t last,
-                              const float* src, float* to) {
-  static constexpr std::size_t kTilePoints = kTile * kTile;
+                              std::size_t first_plane, std::size_t lanes, const float* src, float* to) {
+  constexpr auto kRows = static_cast<std::ptrdiff_t>(kTile);
   alignas(64) static constexpr float kZeros[kLanes] = {};
-  const std::size_t n = side.planes(), lanes = round_up(n, kLanes);
+  const std::size_t n = side.planes();
   const std::size_t stride = (last - first) * kLanes * lanes + kPointPadding;
-  alignas(64) float turned[kTilePoints * kLanes * kLanes];  // [point][sample][plane]
-  for (std::size_t q = 0; q < n; q += kLanes) {
+  alignas(64) float turned[kTile * kTile * kLanes * kLanes];  // [point][sample][plane]
+  for (std::size_t q = first_plane; q < std::min(n, first_plane + lanes); q += kLanes) {
     Plane planes[kLanes];
     for (std::size_t l = 0; l < kLanes; ++l) planes[l] = side.plane(std::min(q + l, n - 1));
     const std::size_t exist = std::min(kLanes, n - q);
     for (std::size_t t = first; t < last; ++t) {
-      for (std::size_t point = 0; point < kTilePoints; ++point) {
-        const std::ptrdiff_t i = tiles.row(t) + static_cast<std::ptrdiff_t>(point / kTile);
-        const std::ptrdiff_t j = tiles.column(t) + static_cast<std::ptrdiff_t>(point % kTile);
-        const float* rows[kLanes];
-        for (std::size_t l = 0; l < kLanes; ++l) {
-          const Plane& p = planes[l];
-          const bool there =
-              l < exist && i >= p.first_row && i < p.last_row && j >= p.first_column && j < p.last_column;
-          rows[l] = there ? src + (p.offset + i * p.row + j * p.column) : kZeros;
+      const std::ptrdiff_t i = tiles.row(t), j = tiles.column(t);
+      const float* corners[kLanes];
+      bool whole = exist == kLanes;
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        const Plane& p = planes[l];
+        whole = whole && i >= p.first_row && i + kRows <= p.last_row && j >= p.first_column &&
+                j + kRows <= p.last_column;
+        corners[l] = src + (p.offset + i * p.row + j * p.column);
+      }
+      for (std::ptrdiff_t a = 0; a < kRows; ++a) {
+        for (std::ptrdiff_t b = 0; b < kRows; ++b) {
+          const float* rows[kLanes];
+          for (std::size_t l = 0; l < kLanes; ++l) {
+            const Plane& p = planes[l];
+            const bool there = whole || (l < exist && i + a >= p.first_row && i + a < p.last_row &&
+                                         j + b >= p.first_column && j + b < p.last_column);
+            rows[l] = there ? corners[l] + (a * p.row + b * p.column) : kZeros;
+          }
+          gather_columns(rows, kLanes,
+                         turned + (a * kRows + b) * static_cast<std::ptrdiff_t>(kLanes * kLanes));
         }
-        gather_columns(rows, kLanes, turned + point * kLanes * kLanes);
       }
       for (std::size_t sample = 0; sample < kLanes; ++sample) {
         for (std::size_t part = 0; part < kParts; ++part) {
-          gradient_tile<kKernel>(turned + sample * kLanes + part * kVector, kLanes * kLanes,
-                                 to + ((t - first) * kLanes + sample) * lanes + q + part * kVector, stride);
+          gradient_tile<kKernel>(
+              turned + sample * kLanes + part * kVector, kLanes * kLanes,
+              to + ((t - first) * kLanes + sample) * lanes + q - first_plane + part * kVector, stride);
         }
       }
     }
@@ -243,6 +268,33 @@ struct WeightPlaces {
   }
 };
 
+/// The first n lanes of u as rows row, row + 1, ... of one column of the packed form; blocks of rows are
+/// block_step apart, points point_step.
+template <std::size_t kKernel>
+HWY_INLINE void store_rows(const V (&u)[kPoints<kKernel>], float* to, std::size_t point_step, std::size_t row,
+                           std::size_t block_step, std::size_t n) {
+  const D d;
+  const hn::CappedTag<float, kRowBlock> block;
+  if (row % kRowBlock == 0 && n == kVector) {
+    to += row / kRowBlock * block_step;
+    for (std::size_t point = 0; point < kPoints<kKernel>; ++point, to += point_step) {
+      alignas(64) float lanes[kVector];
+      hn::Store(u[point], d, lanes);
+      for (std::size_t l = 0; l < kVector; l += kRowBlock) {
+        hn::StoreU(hn::Load(block, lanes + l), block, to + l / kRowBlock * block_step);
+      }
+    }
+    return;
+  }
+  for (std::size_t point = 0; point < kPoints<kKernel>; ++point, to += point_step) {
+    alignas(64) float lanes[kVector];
+    hn::Store(u[point], d, lanes);
+    for (std::size_t l = 0; l < n; ++l) {
+      to[(row + l) / kRowBlock * block_step + (row + l) % kRowBlock] = lanes[l];
+    }
+  }
+}
+
 /// The packed form for products whose rows are the planes of the outputs (kBackward false: forward) or the
 /// inputs (kBackward true: data gradient), see convolve(). `rows` and `depth` count channels. row_step and
 /// depth_step are the distances of their weights; flipped: taps lie in reverse order.
@@ -255,7 +307,7 @@ void pack_kernels(std::size_t rows, std::size_t depth, std::size_t row_step, std
   const D d;
   const std::size_t row_planes = rows * (kBackward ? 1 : kPhaseCount);
   const std::size_t depth_planes = depth * (kBackward ? kPhaseCount : 1);
-  const std::size_t u_stride = round_up(row_planes, kRowBlock) * depth_planes;
+  const std::size_t u_stride = round_up(row_planes, kRowBlock) * depth_planes + kPointPadding;
   alignas(64) float taps[kTaps * kLanes];
   for (std::size_t r = 0; r < rows; r += kLanes) {
     const std::size_t exist = std::min(kLanes, rows - r);
@@ -282,14 +334,7 @@ void pack_kernels(std::size_t rows, std::size_t depth, std::size_t row_step, std
           const std::size_t row = (kBackward ? 0 : phase * rows) + r + part * kVector;
           const std::size_t column = (kBackward ? phase * depth : 0) + k;
           const std::size_t n = exist > part * kVector ? std::min(kVector, exist - part * kVector) : 0;
-          for (std::size_t point = 0; point < kPoints<kKernel>; ++point) {
-            alignas(64) float lanes[kVector];
-            hn::Store(u[point], d, lanes);
-            float* at = packed + point * u_stride + column * kRowBlock;
-            for (std::size_t l = 0; l < n; ++l) {
-              at[(row + l) / kRowBlock * kRowBlock * depth_planes + (row + l) % kRowBlock] = lanes[l];
-            }
-          }
+          store_rows<kKernel>(u, packed + column * kRowBlock, u_stride, row, kRowBlock * depth_planes, n);
         }
       }
     }
@@ -320,29 +365,43 @@ void pack(const WinogradShape& shape, ConvWeights form, const float* w, float* p
   }
 }
 
-/// dw += G^T dU G, unfolded; dU [point][in plane][out planes rounded up to 16].
+/// dw += G^T dU G, unfolded, for the output channels [first, last); dU [in plane][16 out planes of
+/// `lanes`][point] [16].
 template <std::size_t kKernel, bool kFolded>
 void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places, const float* products,
-                          std::size_t stride, std::size_t lanes, float* dw) {
+                          std::size_t lanes, std::size_t first, std::size_t last, bool add, float* dw) {
   constexpr std::size_t kSourceKernel = kFolded ? kUnfoldedKernel : kKernel;
   constexpr std::size_t kTaps = kSourceKernel * kSourceKernel, kFewTaps = kKernel * kKernel;
   constexpr std::size_t kPhaseCount = kFolded ? kPhases : 1;
   const D d;
   const ConvShape& s = shape.conv;
+  const std::size_t tile_step = tile_size(kPoints<kKernel>);
   alignas(64) float taps[kTaps * kLanes];
+  alignas(64) float moved[kPoints<kKernel> * kLanes];
   float turned[kLanes][kTaps];
   float* rows[kLanes];
   for (std::size_t l = 0; l < kLanes; ++l) rows[l] = turned[l];
-  // Vectors of planes need not start at a multiple of 16 in the second and later phases.
-  for (std::size_t c = 0; c < s.in_channels; ++c) {
-    for (std::size_t o = 0; o < s.out_channels; o += kLanes) {
+  for (std::size_t c = 0; c < s.in_channels; ++c, products += lanes / kLanes * tile_step) {
+    for (std::size_t o = first; o < last; o += kLanes) {
+      const std::size_t exist = std::min(kLanes, s.out_channels - o);
       for (std::size_t part = 0; part < kParts; ++part) {
         V sum[kTaps];
         for (std::size_t tap = 0; tap < kTaps; ++tap) sum[tap] = hn::Zero(d);
         for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
+          const std::size_t q = phase * s.out_channels + o;
+          const float* u = products + q / kLanes * tile_step;
+          if (q % kLanes != 0) {
+            // A phase of a channel count that is no multiple of 16 starts inside a vector.
+            for (std::size_t point = 0; point < kPoints<kKernel>; ++point) {
+              for (std::size_t l = 0; l < exist; ++l) {
+                moved[point * kLanes + l] =
+                    products[(q + l) / kLanes * tile_step + point * kLanes + (q + l) % kLanes];
+              }
+            }
+            u = moved;
+          }
           V few[kFewTaps];
-          kernel_gradient_tile<kKernel>(products + c * lanes + phase * s.out_channels + o + part * kVector,
-                                        stride, few);
+          kernel_gradient_tile<kKernel>(u + part * kVector, few);
           for (std::size_t a = 0; a < kSourceKernel; ++a) {
             for (std::size_t b = 0; b < kSourceKernel; ++b) {
               const std::size_t from =
@@ -357,9 +416,9 @@ void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places
         }
       }
       scatter_columns(taps, kTaps, rows);
-      for (std::size_t l = 0; l < std::min(kLanes, s.out_channels - o); ++l) {
+      for (std::size_t l = 0; l < exist; ++l) {
         float* to = dw + (o + l) * places.output_step + c * places.input_step;
-        for (std::size_t tap = 0; tap < kTaps; ++tap) to[tap] += turned[l][tap];
+        for (std::size_t tap = 0; tap < kTaps; ++tap) to[tap] = turned[l][tap] + (add ? to[tap] : 0);
       }
     }
   }
@@ -367,29 +426,45 @@ void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places
 
 template <std::size_t kKernel, bool kFolded>
 void weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy, float* dw,
-                     float* scratch) {
+                     bool add, float* scratch) {
   constexpr std::size_t kPointCount = kPoints<kKernel>;
   const Sides sides(shape);
   const Tiles tiles(sides.grid_height, sides.grid_width);
   const std::size_t n_in = sides.x.planes(), lanes = round_up(sides.y.planes(), kLanes);
-  const std::size_t block = block_tiles(kPointCount, std::max(n_in, lanes), tiles.count);
+  const std::size_t slice = std::min(lanes, kSlice), tile_step = tile_size(kPointCount);
+  const WeightPlaces places(shape.conv, form);
+  const std::size_t block = block_tiles(kGradientBlockBytes, kPointCount, n_in + slice, tiles.count);
   float* values = scratch;
   float* gradients = values + points_size(kPointCount, n_in, block * kLanes);
-  float* products = gradients + points_size(kPointCount, lanes, block * kLanes);
-  const std::size_t u_stride = n_in * lanes + kPointPadding;
+  float* products = gradients + points_size(kPointCount, slice, block * kLanes);
   for (std::size_t first = 0; first < tiles.count; first += block) {
     const std::size_t last = std::min(tiles.count, first + block), columns = (last - first) * kLanes;
     transform_block<kKernel>(sides.x, tiles, first, last, sides.padding, x, values);
-    transform_gradient_block<kKernel>(sides.y, tiles, first, last, dy, gradients);
-    const Product p{
-        .depth = columns, .a_row = columns, .a_step = 1, .b_row = lanes, .c_row = lanes, .add = first != 0};
-    for (std::size_t point = 0; point < kPointCount; ++point) {
-      product(p, n_in, lanes, values + point * (n_in * columns + kPointPadding),
-              gradients + point * (lanes * columns + kPointPadding), products + point * u_stride);
+    for (std::size_t q = 0; q < lanes; q += slice) {
+      const std::size_t wide = std::min(slice, lanes - q);
+      transform_gradient_block<kKernel>(sides.y, tiles, first, last, q, wide, dy, gradients);
+      const Product p{.depth = columns,
+                      .a_row = columns,
+                      .a_step = 1,
+                      .b_row = wide,
+                      .c_row = lanes / kLanes * tile_step,
+                      .c_step = tile_step,
+                      .add = first != 0};
+      for (std::size_t point = 0; point < kPointCount; ++point) {
+        product(p, n_in, wide, values + point * (n_in * columns + kPointPadding),
+                gradients + point * (wide * columns + kPointPadding),
+                products + q / kLanes * tile_step + point * kLanes);
+      }
+      if (!kFolded && last == tiles.count) {  // while the sums are in the cache
+        add_kernel_gradients<kKernel, kFolded>(shape, places, products, lanes, q,
+                                               std::min(q + wide, shape.conv.out_channels), add, dw);
+      }
     }
   }
-  add_kernel_gradients<kKernel, kFolded>(shape, WeightPlaces(shape.conv, form), products, u_stride, lanes,
-                                         dw);
+  if (kFolded) {
+    add_kernel_gradients<kKernel, kFolded>(shape, places, products, lanes, 0, shape.conv.out_channels, add,
+                                           dw);
+  }
 }
 
 }  // namespace
@@ -419,13 +494,13 @@ void winograd2d_data_gradient(const WinogradShape& shape, const float* dy, const
 }
 
 void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
-                                float* dw, float* scratch) noexcept {
+                                float* dw, bool add, float* scratch) noexcept {
   if (shape.upsampled) {
-    weight_gradient<3, true>(shape, form, x, dy, dw, scratch);
+    weight_gradient<3, true>(shape, form, x, dy, dw, add, scratch);
   } else if (shape.conv.kernel == 3) {
-    weight_gradient<3, false>(shape, form, x, dy, dw, scratch);
+    weight_gradient<3, false>(shape, form, x, dy, dw, add, scratch);
   } else {
-    weight_gradient<5, false>(shape, form, x, dy, dw, scratch);
+    weight_gradient<5, false>(shape, form, x, dy, dw, add, scratch);
   }
 }
 
@@ -450,24 +525,26 @@ std::size_t winograd2d_scratch_size(const WinogradShape& shape) noexcept {
   const std::size_t x_tiles = tiles_of(s.height / shrink, s.width / shrink);
   const std::size_t y_tiles = shape.upsampled ? x_tiles : tiles_of(s.out_height, s.out_width);
   const std::size_t lanes = round_up(n_out, kLanes);
-  const auto pass = [&](std::size_t depth, std::size_t tiles) {
-    const std::size_t columns = block_tiles(points, depth, tiles) * kLanes;
-    return points_size(points, depth, columns) + points_size(points, kSliceRows, columns);
+  const auto pass = [&](std::size_t depth, std::size_t rows, std::size_t tiles) {
+    const std::size_t sliced = std::min(round_up(rows, kRowBlock), kSlice);
+    const std::size_t block = block_tiles(kBlockBytes, points, depth + std::min(rows, kSlice), tiles);
+    return points_size(points, depth, block * kLanes) + sliced * block * tile_size(points);
   };
-  const std::size_t columns = block_tiles(points, std::max(n_in, lanes), y_tiles) * kLanes;
-  const std::size_t weights = points_size(points, n_in, columns) + points_size(points, lanes, columns) +
-                              points_size(points, n_in, lanes) + kLanes;
-  return std::max({pass(n_in, y_tiles), pass(n_out, x_tiles), weights});
+  const std::size_t slice = std::min(lanes, kSlice);
+  const std::size_t columns = block_tiles(kGradientBlockBytes, points, n_in + slice, y_tiles) * kLanes;
+  const std::size_t weights = points_size(points, n_in, columns) + points_size(points, slice, columns) +
+                              n_in * lanes / kLanes * tile_size(points);
+  return std::max({pass(n_in, n_out, y_tiles), pass(n_out, n_in, x_tiles), weights});
 }
 
 std::size_t winograd2d_forward_size(const WinogradShape& shape) noexcept {
   const ConvShape& s = shape.conv;
-  return std::max(points_of(shape) * round_up(out_planes(shape), kRowBlock) * s.in_channels,
+  return std::max(points_size(points_of(shape), round_up(out_planes(shape), kRowBlock), s.in_channels),
                   s.out_channels * s.in_channels * s.kernel * s.kernel);
 }
 std::size_t winograd2d_backward_size(const WinogradShape& shape) noexcept {
   const ConvShape& s = shape.conv;
-  return std::max(points_of(shape) * round_up(s.in_channels, kRowBlock) * out_planes(shape),
+  return std::max(points_size(points_of(shape), round_up(s.in_channels, kRowBlock), out_planes(shape)),
                   s.out_channels * s.in_channels * s.kernel * s.kernel);
 }
 
@@ -512,12 +589,12 @@ void winograd2d_data_gradient(const WinogradShape& shape, const double* dy, cons
 }
 
 void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
-                                float* dw, float* scratch) noexcept {
-  DEEPSAD_CALL_KERNEL(winograd2d_weight_gradient, shape, form, x, dy, dw, scratch);
+                                float* dw, bool add, float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_weight_gradient, shape, form, x, dy, dw, add, scratch);
 }
 void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const double* x,
-                                const double* dy, double* dw, double* scratch) noexcept {
-  reference::winograd2d_weight_gradient(shape, form, x, dy, dw, scratch);
+                                const double* dy, double* dw, bool add, double* scratch) noexcept {
+  reference::winograd2d_weight_gradient(shape, form, x, dy, dw, add, scratch);
 }
 
 }  // namespace deepsad::kernels

@@ -59,10 +59,11 @@ void winograd2d_data_gradient(const WinogradShape& shape, const float* dy, const
 void winograd2d_data_gradient(const WinogradShape& shape, const double* dy, const double* packed, double* dx,
                               double* scratch) noexcept;
 
-/// dw += gradient, summed over the lanes, in the form in which w was packed. Unused lanes of dy must be zero.
+/// dw <- gradient, or dw += gradient if `add`, summed over the lanes, in the form in which w was packed.
+/// Unused lanes of dy must be zero.
 void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
-                                float* dw, float* scratch) noexcept;
+                                float* dw, bool add, float* scratch) noexcept;
 void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const double* x,
-                                const double* dy, double* dw, double* scratch) noexcept;
+                                const double* dy, double* dw, bool add, double* scratch) noexcept;
 
 }  // namespace deepsad::kernels

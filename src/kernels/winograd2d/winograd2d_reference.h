@@ -82,7 +82,7 @@ void winograd2d_data_gradient(const WinogradShape& shape, const T* dy, const T* 
 
 template <class T>
 void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const T* x, const T* dy, T* dw,
-                                T* /*scratch*/) noexcept {
+                                bool add, T* /*scratch*/) noexcept {
   const ConvShape& s = shape.conv;
   winograd2d_for_each(shape, [&](std::size_t o, std::size_t c, std::size_t a, std::size_t b, auto each) {
     T sum[kLanes] = {};
@@ -91,7 +91,8 @@ void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, co
     });
     T total{0};
     for (std::size_t l = 0; l < kLanes; ++l) total += sum[l];
-    dw[winograd2d_weight_index(s, form, o, c, a, b)] += total;
+    T& to = dw[winograd2d_weight_index(s, form, o, c, a, b)];
+    to = add ? to + total : total;
   });
 }
 
