@@ -80,9 +80,8 @@ const char* outcome_text(FetchOutcome outcome) {
 }
 
 std::string missing_text(const NamedSetInfo& set, const std::string& folder) {
-  return fmt::format("not found under {}; `deepsad data fetch {}{}` downloads it",
-                     folder.empty() ? "." : folder, set.name,
-                     folder.empty() ? " --data-dir DIR" : " --data-dir " + folder);
+  return fmt::format("not found under {0}; `deepsad data fetch {1} --data-dir {0}` downloads it", folder,
+                     set.name);
 }
 
 }  // namespace
@@ -143,9 +142,6 @@ int run_data_fetch(const Arguments& arguments, Console& console) {
   for (const BuiltInSet& set : kBuiltInSets)
     if (name == set.name)
       throw InvalidArgument(fmt::format("{} is built in: there is nothing to fetch", name));
-  if (folder.empty())
-    throw InvalidArgument(
-        "no folder is given; say where the data shall lie with --data-dir DIR or DEEPSAD_DATA_DIR");
   FetchOptions options;
   options.mirrors = arguments.words("mirror");
   options.stop = &stop_on_signals();

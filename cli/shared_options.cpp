@@ -27,7 +27,7 @@ Option data_dir_option() {
 std::string data_dir(const Arguments& arguments) {
   if (arguments.has("data_dir")) return arguments.text("data_dir");
   const char* folder = std::getenv("DEEPSAD_DATA_DIR");
-  return folder == nullptr ? "" : folder;
+  return folder == nullptr || *folder == '\0' ? "data" : folder;
 }
 
 Option threads_option() {

@@ -8,7 +8,7 @@
 
 namespace deepsad::cli {
 
-/// --data-dir and its value: the option, else $DEEPSAD_DATA_DIR, else "".
+/// --data-dir and its value: the option, else $DEEPSAD_DATA_DIR, else "data".
 [[nodiscard]] Option data_dir_option();
 [[nodiscard]] std::string data_dir(const Arguments& arguments);
 

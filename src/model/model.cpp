@@ -142,8 +142,11 @@ const std::string& Model::summary() const {
 std::vector<float> Model::score(const Dataset& data, std::span<const std::uint32_t> rows,
                                 ThreadPool& pool) const {
   if (data.sample_shape != sample_shape_) {
-    throw DataError(fmt::format("{}: samples are {} but the model was trained on {}", data.name,
-                                to_string(data.sample_shape), to_string(sample_shape_)));
+    const auto text = [](const std::vector<std::size_t>& shape) {
+      return shape.size() == 1 ? fmt::format("{} features", shape[0]) : "shape " + to_string(shape);
+    };
+    throw DataError(fmt::format("{}: its samples have {} but the model was trained on {}", data.name,
+                                text(data.sample_shape), text(sample_shape_)));
   }
   return score_rows(*detector_, scaler_, data, rows, pool);
 }

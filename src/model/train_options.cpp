@@ -267,7 +267,7 @@ std::vector<OptionDeclaration> declare_options() {
           .range_in_words("a named or built-in set"));
   add(Declare("data_dir", &T::data_dir, data, "folder in which the named sets lie")
           .alias("data_path")
-          .shown_default("$DEEPSAD_DATA_DIR")
+          .shown_default("$DEEPSAD_DATA_DIR, else data")
           .range_in_words("a folder"));
   add(Declare("normal_class", &T::normal_class, data,
               "classes that count as normal; all others are anomalous")
