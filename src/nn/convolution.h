@@ -58,14 +58,16 @@ template <class T>
 class ConvolutionGradient {
  public:
   ConvolutionGradient() = default;
-  explicit ConvolutionGradient(const kernels::ConvShape& shape) : shape_(shape) {
-    // With one input channel the transformation of dy serves too few products: on 32 registers, where the
-    // direct kernel is near the peak, it costs what it saves.
-    const bool shared = shape.in_channels > 1 || kernels::active_isa() == kernels::Isa::avx2;
-    winograd_ = shared && uses_winograd<T>(shape);
-  }
+  explicit ConvolutionGradient(const kernels::ConvShape& shape)
+      : shape_(shape), winograd_(uses_winograd<T>(shape)) {}
+  /// Whether run_unpool() serves the shape.
+  [[nodiscard]] bool unpools() const { return winograd_ && shape_.in_channels == 1; }
   [[nodiscard]] std::size_t scratch_size() const {
+    if (unpools()) return kernels::winograd1d_unpool_scratch_size(shape_);
     return winograd_ ? kernels::winograd1d_gradient_scratch_size(shape_) : 0;
+  }
+  void run_unpool(const T* x, const kernels::PooledGradient& dy, T* dw, T* scratch) const {
+    kernels::winograd1d_weight_gradient_unpool(shape_, x, dy, dw, scratch);
   }
   void run(const T* x, const T* dy, T* dw, T* scratch) const {
     if constexpr (std::is_same_v<T, float>) {

@@ -313,6 +313,15 @@ struct Plan<T>::Impl {
       ops[k]->d_input = wanted ? gradients[k] : nullptr;
       wanted = wanted || ops[k]->has_weights();
     }
+    // The first layer's output gradient, the largest of all, is made where it is used.
+    for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
+      auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
+      auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
+      if (convolution == nullptr || batch_norm == nullptr) continue;
+      if (!convolution->unpools() || !batch_norm->pooled()) continue;
+      convolution->unpool_from(batch_norm);
+      batch_norm->leave_unpooling();
+    }
   }
 
   void prepare() {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "deepsad/core/aligned_buffer.h"
@@ -42,6 +43,7 @@ class GroupBuffer {
     values_.resize(stride_ * slots);
   }
   [[nodiscard]] T* at(std::size_t slot) { return values_.data() + slot * stride_; }
+  [[nodiscard]] const T* at(std::size_t slot) const { return values_.data() + slot * stride_; }
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
@@ -100,6 +102,9 @@ class PlanOp {
 };
 
 template <class T>
+class BatchNormOp;
+
+template <class T>
 class ConvOp final : public PlanOp<T> {
  public:
   /// `transposed`: conv_transpose2d, whose weights are [in][out][k][k].
@@ -145,22 +150,13 @@ class ConvOp final : public PlanOp<T> {
   void forward(const GroupPlace<T>& place) override {
     forward_.run(this->input->at(place.slot), this->output->at(place.slot), place.scratch);
   }
-  void backward(const GroupPlace<T>& place) override {
-    const T* x = this->input->at(place.slot);
-    const T* dy = this->d_output->at(place.slot);
-    const kernels::ConvShape& s = forward_shape_;
-    T* dw =
-        this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
-    // Transposed: roles change, the output's gradient is what the kernel slides over.
-    weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
-    if (this->d_input == nullptr) return;
-    if (backward_.empty()) {
-      kernels::conv2d_data_gradient(forward_shape_, dy, this->parameters->weights.data() + weight_offset_,
-                                    this->d_input->at(place.slot));
-    } else {
-      backward_.run(dy, this->d_input->at(place.slot), place.scratch);
-    }
+  void backward(const GroupPlace<T>& place) override;
+
+  /// Whether the gradient can come from the batch norm and pool behind it without ever being stored.
+  [[nodiscard]] bool unpools() const {
+    return this->d_input == nullptr && !transposed_ && weight_gradient_.unpools();
   }
+  void unpool_from(const BatchNormOp<T>* batch_norm) { batch_norm_ = batch_norm; }
 
  private:
   bool transposed_;
@@ -168,6 +164,7 @@ class ConvOp final : public PlanOp<T> {
   kernels::ConvShape forward_shape_{};
   PackedConvolution<T> forward_, backward_;
   ConvolutionGradient<T> weight_gradient_;
+  const BatchNormOp<T>* batch_norm_ = nullptr;  // see unpool_from()
 };
 
 /// Upsampling by two and the convolution behind it (stride 1, odd kernel).
@@ -375,7 +372,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void backward(const GroupPlace<T>& place) override {
-    if (this->d_input == nullptr) return;
+    if (this->d_input == nullptr || consumer_unpools_) return;
     const T* x = this->input->at(place.slot);
     T* g = this->d_output->at(place.slot);
     T* dx = this->d_input->at(place.slot);
@@ -387,6 +384,21 @@ class BatchNormOp final : public PlanOp<T> {
       kernels::batch_norm_backward(channels_, height_ * width_, place.n_valid, x, g, mean_.data(),
                                    inv_std_.data(), mean_g_.data(), mean_gx_.data(), dx);
     }
+  }
+
+  /// What backward() would compute, for the convolution in front, which then does so itself.
+  [[nodiscard]] bool pooled() const { return pooled_; }
+  void leave_unpooling() { consumer_unpools_ = true; }
+  [[nodiscard]] kernels::PooledGradient pooled_gradient(
+      const GroupPlace<T>& place) const requires std::is_same_v<T, float> {
+    return {this->input->at(place.slot),
+            this->d_output->at(place.slot),
+            winner_.at(place.slot),
+            mean_.data(),
+            inv_std_.data(),
+            mean_g_.data(),
+            mean_gx_.data(),
+            place.n_valid};
   }
 
   AlignedBuffer<T> running_mean, running_var;
@@ -405,6 +417,7 @@ class BatchNormOp final : public PlanOp<T> {
   double epsilon_, momentum_;
   T slope_;
   bool pooled_, training_;
+  bool consumer_unpools_ = false;
   AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
   std::vector<double> group_mean_,
       group_m2_;  // per group: moments in the forward pass, sums in the backward pass
@@ -412,6 +425,29 @@ class BatchNormOp final : public PlanOp<T> {
   GroupBuffer<T> pooled_x_;
   GroupBuffer<std::uint8_t> winner_;
 };
+
+template <class T>
+void ConvOp<T>::backward(const GroupPlace<T>& place) {
+  const T* x = this->input->at(place.slot);
+  const kernels::ConvShape& s = forward_shape_;
+  T* dw = this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
+  if constexpr (std::is_same_v<T, float>) {
+    if (batch_norm_ != nullptr) {
+      weight_gradient_.run_unpool(x, batch_norm_->pooled_gradient(place), dw, place.scratch);
+      return;
+    }
+  }
+  const T* dy = this->d_output->at(place.slot);
+  // Transposed: roles change, the output's gradient is what the kernel slides over.
+  weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
+  if (this->d_input == nullptr) return;
+  if (backward_.empty()) {
+    kernels::conv2d_data_gradient(forward_shape_, dy, this->parameters->weights.data() + weight_offset_,
+                                  this->d_input->at(place.slot));
+  } else {
+    backward_.run(dy, this->d_input->at(place.slot), place.scratch);
+  }
+}
 
 template <class T>
 class LeakyReluOp final : public PlanOp<T> {

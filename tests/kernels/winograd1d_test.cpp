@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernel_test.h"
+#include "kernels/batch_norm/batch_norm_reference.h"
 #include "kernels/conv2d/conv2d_reference.h"
 
 namespace deepsad::kernels {
@@ -139,6 +140,44 @@ TEST(Winograd1d, WeightGradientAgreesWithReferenceAndAdds) {
     winograd1d_weight_gradient(s, x.data(), dy.data(), dw.data(), scratch.data());
     EXPECT_TRUE(dw.guards_intact() && scratch.guards_intact()) << describe(s);
     reference::conv2d_weight_gradient(s, convert<double>(x).data(), convert<double>(dy).data(), want.data());
+    expect_near_largest(dw.data(), want, describe(s));
+    if (HasFailure()) return;
+  }
+}
+
+TEST(Winograd1d, WeightGradientUnpoolAgreesWithReference) {
+  RandomStream random(5, "winograd1d");
+  for (const ConvShape& shape : shapes()) {
+    ConvShape s = shape;
+    s.in_channels = 1;
+    const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
+    const std::size_t pooled = s.out_channels * (s.out_height / 2) * (s.out_width / 2) * kLanes;
+    Guarded<float> x(Sizes(s).x), z(Sizes(s).y), g(pooled), dw(Sizes(s).w, 1);
+    Guarded<float> scratch(winograd1d_unpool_scratch_size(s));
+    Guarded<std::uint8_t> winner(pooled);
+    Guarded<float> mean(s.out_channels), inv_std(s.out_channels), mean_g(s.out_channels),
+        mean_gx(s.out_channels);
+    for (Guarded<float>* values : {&x, &z, &g, &dw, &mean, &inv_std, &mean_g, &mean_gx}) {
+      fill_uniform(*values, random);
+    }
+    for (std::uint8_t& won : winner) won = static_cast<std::uint8_t>(random.uniform(0, 4));
+    // Whatever unused lanes hold, even NaN, has no effect.
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      if (i % kLanes >= n_valid) z[i] = std::numeric_limits<float>::quiet_NaN();
+    }
+    auto want = convert<double>(dw);
+    std::vector<double> dy(Sizes(s).y);
+    reference::batch_norm_backward_unpool(s.out_channels, s.out_height, s.out_width, n_valid,
+                                          convert<double>(z).data(), convert<double>(g).data(), winner.data(),
+                                          convert<double>(mean).data(), convert<double>(inv_std).data(),
+                                          convert<double>(mean_g).data(), convert<double>(mean_gx).data(),
+                                          dy.data());
+    reference::conv2d_weight_gradient(s, convert<double>(x).data(), dy.data(), want.data());
+    winograd1d_weight_gradient_unpool(s, x.data(),
+                                      {z.data(), g.data(), winner.data(), mean.data(), inv_std.data(),
+                                       mean_g.data(), mean_gx.data(), n_valid},
+                                      dw.data(), scratch.data());
+    EXPECT_TRUE(dw.guards_intact() && scratch.guards_intact()) << describe(s);
     expect_near_largest(dw.data(), want, describe(s));
     if (HasFailure()) return;
   }

@@ -66,6 +66,14 @@ constexpr std::size_t gradient_sums(const ConvShape& s) {
   return round_up(s.out_channels * s.in_channels * kTaps, kLanes);
 }
 
+/// Output channels that the weight gradient of a single input channel takes together at most.
+constexpr std::size_t kMostTogether = 2;
+constexpr std::size_t single_channel_scratch(const ConvShape& s) {
+  // Transformed x of a tile column, dy of the channels together, one vector for each sum, the sums.
+  return kPoints * (gradient_rows(s) + 1) * kLanes + kMostTogether * s.out_height * kOutputs * kLanes +
+         s.out_channels * kPoints * kTaps * kLanes + kPoints * gradient_sums(s);
+}
+
 }  // namespace deepsad::kernels::winograd1d
 #endif
 
@@ -382,10 +390,231 @@ void transform_gradient_column(const ConvShape& s, const float* dy, std::size_t 
   }
 }
 
+// A single input channel has too few products for the transformed dy to be stored and loaded again. Here two
+// points a and -a, kOc output channels and 5 kernel rows are a tile; dy of the tile's column lies in the
+// first-level cache, and its two points are made anew in registers. The sums stay vectors until all columns
+// are done.
+
+struct PairTile {
+  const float* v;  // transformed x at the first point: [row]
+  std::size_t v_point_step;
+  const float* g;  // [channel][row][4 columns]
+  std::size_t rows;
+  float* acc;  // vectors [2 points][5 kernel rows][kOc]; added to
+};
+
+/// The points of a pair: 0 and infinity, 1 and -1, 2 and -2, 1/2 and -1/2.
+constexpr std::size_t first_point(std::size_t pair) {
+  return pair == 0 ? 0 : 2 * pair - 1;
+}
+constexpr std::size_t second_point(std::size_t pair) {
+  return pair == 0 ? kPoints - 1 : 2 * pair;
+}
+
+template <std::size_t kPair, std::size_t kOc>
+HWY_NOINLINE void pair_tile(const PairTile& t) {
+  const D d;
+  constexpr std::size_t kSums = 2 * kTaps * kOc;
+  V acc[kSums];
+  HWY_UNROLL(20)
+  for (std::size_t k = 0; k < kSums; ++k) acc[k] = hn::Load(d, t.acc + k * kVector);
+  const float* v[2] = {t.v, t.v + t.v_point_step};
+  const std::size_t channel_step = t.rows * kOutputs * kLanes;
+  for (std::size_t i = 0; i < t.rows; ++i) {
+    HWY_UNROLL(2)
+    for (std::size_t part = 0; part < kParts; ++part) {
+      V point[2][kOc];
+      HWY_UNROLL(2)
+      for (std::size_t o = 0; o < kOc; ++o) {
+        const float* g = t.g + o * channel_step + i * kOutputs * kLanes + part * kVector;
+        const V g0 = hn::Load(d, g), g3 = hn::Load(d, g + 3 * kLanes);
+        if constexpr (kPair == 0) {
+          point[0][o] = in_register(g0);
+          point[1][o] = in_register(g3);
+        } else {
+          const V g1 = hn::Load(d, g + kLanes), g2 = hn::Load(d, g + 2 * kLanes);
+          V even, odd;
+          if constexpr (kPair == 1) {
+            even = hn::Add(g0, g2);
+            odd = hn::Add(g1, g3);
+          } else {
+            const float a = kPair == 2 ? 2.0F : 0.5F;
+            even = hn::MulAdd(hn::Set(d, a * a), g2, g0);
+            odd = hn::Mul(hn::Set(d, a), hn::MulAdd(hn::Set(d, a * a), g3, g1));
+          }
+          point[0][o] = in_register(hn::Add(even, odd));
+          point[1][o] = in_register(hn::Sub(even, odd));
+        }
+      }
+      HWY_UNROLL(2)
+      for (std::size_t p = 0; p < 2; ++p) {
+        HWY_UNROLL(5)
+        for (std::size_t a = 0; a < kTaps; ++a) {
+          const V value = in_register(hn::Load(d, v[p] + (i + a) * kLanes + part * kVector));
+          HWY_UNROLL(2)
+          for (std::size_t o = 0; o < kOc; ++o) {
+            V& sum = acc[(p * kTaps + a) * kOc + o];
+            sum = hn::MulAdd(point[p][o], value, sum);
+          }
+        }
+      }
+    }
+  }
+  HWY_UNROLL(20)
+  for (std::size_t k = 0; k < kSums; ++k) hn::Store(acc[k], d, t.acc + k * kVector);
+}
+
+template <std::size_t kOc>
+void pair_tiles(const float* v, std::size_t v_step, const float* g, std::size_t rows, float* acc) {
+  constexpr std::size_t kSums = 2 * kTaps * kOc * kVector;
+  const auto tile = [&](std::size_t pair) {
+    return PairTile{v + first_point(pair) * v_step, (second_point(pair) - first_point(pair)) * v_step, g,
+                    rows, acc + pair * kSums};
+  };
+  pair_tile<0, kOc>(tile(0));
+  pair_tile<1, kOc>(tile(1));
+  pair_tile<2, kOc>(tile(2));
+  pair_tile<3, kOc>(tile(3));
+}
+
+/// Adds up the lanes of the sums of kOc output channels: sums[point][channel][kernel row], points `step`
+/// apart.
+template <std::size_t kOc>
+void sum_pairs(const float* acc, std::size_t step, float* sums) {
+  const D d;
+  constexpr std::size_t kSums = kPoints * kTaps * kOc;  // a multiple of 4
+  alignas(64) float scalars[kSums];
+  for (std::size_t k = 0; k < kSums; k += 4) {
+    V v[4];
+    HWY_UNROLL(4)
+    for (std::size_t j = 0; j < 4; ++j) v[j] = hn::Load(d, acc + (k + j) * kVector);
+    sum_lanes(v, scalars + k);
+  }
+  const float* scalar = scalars;
+  for (std::size_t pair = 0; pair < kPoints / 2; ++pair) {
+    for (const std::size_t p : {first_point(pair), second_point(pair)}) {
+      for (std::size_t a = 0; a < kTaps; ++a) {
+        for (std::size_t o = 0; o < kOc; ++o) sums[p * step + o * kTaps + a] = *scalar++;
+      }
+    }
+  }
+}
+
+/// The weight gradient with one input channel. fill(channel, column, n, g) writes dy of one output channel
+/// and of the n <= 4 columns from `column` on: [row][4 columns], zero in columns that do not exist.
+template <class Fill>
+HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, float* dw, float* scratch,
+                                        Fill fill) {
+  constexpr std::size_t kTogether = kParts == 1 ? kMostTogether : 1;
+  const std::size_t v_step = (gradient_rows(s) + 1) * kLanes;
+  const std::size_t g_channel = s.out_height * kOutputs * kLanes;
+  constexpr std::size_t kAccPerChannel = kPoints * kTaps * kVector;
+  const std::size_t sums_step = gradient_sums(s);
+  float* const v = scratch;
+  float* const g = v + kPoints * v_step;
+  float* const acc = g + kMostTogether * g_channel;
+  float* const sums = acc + s.out_channels * kAccPerChannel;
+  std::fill_n(v, kPoints * v_step, 0.0F);  // rows in the padding stay zero
+  std::fill_n(acc, s.out_channels * kAccPerChannel, 0.0F);
+  const std::size_t top = std::min(s.padding, gradient_rows(s));
+  const std::size_t rows = std::min(s.height, gradient_rows(s) - top);
+  for (std::size_t column = 0; column < s.out_width; column += kOutputs) {
+    const std::size_t n = std::min(kOutputs, s.out_width - column);
+    transform_rows(rows, x, s.width * kLanes, s.width,
+                   static_cast<std::ptrdiff_t>(column) - static_cast<std::ptrdiff_t>(s.padding),
+                   v + top * kLanes, kLanes, v_step);
+    for (std::size_t o = 0, together = 0; o < s.out_channels; o += together) {
+      together = std::min(kTogether, s.out_channels - o);
+      for (std::size_t k = 0; k < together; ++k) fill(o + k, column, n, g + k * g_channel);
+      float* const sum = acc + o * kAccPerChannel;
+      if (together == kTogether) {
+        pair_tiles<kTogether>(v, v_step, g, s.out_height, sum);
+      } else {
+        pair_tiles<1>(v, v_step, g, s.out_height, sum);
+      }
+    }
+  }
+  for (std::size_t o = 0, together = 0; o < s.out_channels; o += together) {
+    together = std::min(kTogether, s.out_channels - o);
+    const auto sum = together == kTogether ? sum_pairs<kTogether> : sum_pairs<1>;
+    sum(acc + o * kAccPerChannel, sums_step, sums + o * kTaps);
+  }
+  add_weight_gradient(s.out_channels * kTaps, sums_step, sums, dw);
+}
+
+/// fill() of the gradient that PooledGradient describes.
+class UnpoolColumn {
+ public:
+  UnpoolColumn(const ConvShape& s, const PooledGradient& dy)
+      : dy_(dy), height_(s.out_height), width_(s.out_width), valid_(dy.n_valid) {}
+
+  HWY_INLINE void operator()(std::size_t c, std::size_t column, std::size_t n, float* out) const {
+    const D d;
+    const hn::RebindToSigned<D> d32;
+    const hn::Rebind<std::uint8_t, D> d8;
+    const float inv_std = dy_.inv_std[c];
+    // inv_std (g - mean_g - xhat mean_gx), the last two terms first
+    const V mean = hn::Set(d, dy_.mean[c]), scale = hn::Set(d, inv_std);
+    const V constant = hn::Set(d, -inv_std * dy_.mean_g[c]);
+    const V slope = hn::Set(d, -inv_std * inv_std * dy_.mean_gx[c]);
+    const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
+    const float* x = dy_.x + (c * height_ * width_ + column) * kLanes;
+    for (std::size_t i = 0; i < height_; i += 2, out += 2 * kOutputs * kLanes) {
+      for (std::size_t j = 0; j < kOutputs; j += 2) {
+        const bool window = i / 2 < pooled_height && (column + j) / 2 < pooled_width;
+        const std::size_t at = ((c * pooled_height + i / 2) * pooled_width + (column + j) / 2) * kLanes;
+        HWY_UNROLL(2)
+        for (std::size_t part = 0; part < kParts; ++part) {
+          V winner_term = constant;
+          auto position = hn::Set(d32, -1);
+          if (window) {
+            winner_term = hn::MulAdd(scale, hn::Load(d, dy_.g + at + part * kVector), constant);
+            position = hn::PromoteTo(d32, hn::LoadU(d8, dy_.winner + at + part * kVector));
+          }
+          HWY_UNROLL(4)
+          for (std::size_t k = 0; k < 4; ++k) {
+            const std::size_t row = k / 2, to = j + k % 2;
+            if (i + row >= height_) continue;
+            V value = hn::Zero(d);
+            if (to < n) {
+              const V in = hn::Load(d, x + ((i + row) * width_ + to) * kLanes + part * kVector);
+              const auto won =
+                  hn::RebindMask(d, hn::Eq(position, hn::Set(d32, static_cast<std::int32_t>(k))));
+              value = hn::MulAdd(slope, hn::Sub(in, mean), hn::IfThenElse(won, winner_term, constant));
+              value = hn::IfThenElseZero(valid_.part[part], value);
+            }
+            hn::Store(value, d, out + (row * kOutputs + to) * kLanes + part * kVector);
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  PooledGradient dy_;
+  std::size_t height_, width_;
+  ValidLanes valid_;
+};
+
 }  // namespace
+
+void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const PooledGradient& dy,
+                                       float* dw, float* scratch) noexcept {
+  single_channel_gradient(s, x, dw, scratch, UnpoolColumn(s, dy));
+}
 
 void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept {
+  if (s.in_channels == 1) {
+    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, float* out) {
+      for (std::size_t i = 0; i < s.out_height; ++i, out += kOutputs * kLanes) {
+        std::copy_n(dy + ((c * s.out_height + i) * s.out_width + column) * kLanes, n * kLanes, out);
+        std::fill_n(out + n * kLanes, (kOutputs - n) * kLanes, 0.0F);
+      }
+    };
+    single_channel_gradient(s, x, dw, scratch, copy);
+    return;
+  }
   const std::size_t pass = gradient_columns(s);
   const std::size_t v_column_step = gradient_rows(s) * kLanes, v_point_step = pass * v_column_step + kLanes;
   const std::size_t g_column_step = s.out_height * kLanes, g_channel_step = pass * g_column_step;
@@ -459,8 +688,14 @@ std::size_t winograd1d_forward_scratch_size(const ConvShape& s) noexcept {
   return (kWindow + 1) * row_floats(s.in_channels);
 }
 std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
+  if (s.in_channels == 1) return single_channel_scratch(s);
   return kPoints * (gradient_sums(s) + 2 * kLanes) +
          gradient_columns(s) * kPointFloats * (gradient_rows(s) + s.out_channels * s.out_height);
+}
+
+std::size_t winograd1d_unpool_scratch_size(const ConvShape& s) noexcept {
+  // The reference stores dy.
+  return std::max(single_channel_scratch(s), s.out_channels * s.out_height * s.out_width * kLanes);
 }
 
 void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float* packed) noexcept {
@@ -473,6 +708,11 @@ void winograd1d_forward(const ConvShape& s, const float* x, const float* packed,
 void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept {
   DEEPSAD_CALL_KERNEL(winograd1d_weight_gradient, s, x, dy, dw, scratch);
+}
+
+void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const PooledGradient& dy,
+                                       float* dw, float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd1d_weight_gradient_unpool, s, x, dy, dw, scratch);
 }
 
 }  // namespace deepsad::kernels

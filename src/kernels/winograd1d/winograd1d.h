@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/conv2d/conv2d.h"
 
@@ -29,5 +30,20 @@ void winograd1d_forward(const ConvShape& shape, const float* x, const float* pac
 /// As conv2d_weight_gradient: dw += ...; unused lanes of dy must be zero.
 void winograd1d_weight_gradient(const ConvShape& shape, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept;
+
+/// The gradient at the output of a convolution behind which stand a 2x2 max pool and a batch norm: what
+/// batch_norm_backward_unpool (batch_norm.h) would make of these.
+struct PooledGradient {
+  const float* x;  ///< output of the convolution
+  const float* g;
+  const std::uint8_t* winner;
+  const float *mean, *inv_std, *mean_g, *mean_gx;
+  std::size_t n_valid;
+};
+
+/// As winograd1d_weight_gradient for in_channels 1, with a dy that is never stored.
+[[nodiscard]] std::size_t winograd1d_unpool_scratch_size(const ConvShape& shape) noexcept;
+void winograd1d_weight_gradient_unpool(const ConvShape& shape, const float* x, const PooledGradient& dy,
+                                       float* dw, float* scratch) noexcept;
 
 }  // namespace deepsad::kernels

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "kernels/batch_norm/batch_norm_reference.h"
 #include "kernels/conv2d/conv2d_reference.h"
 #include "kernels/winograd1d/winograd1d.h"
 
@@ -19,6 +20,14 @@ void winograd1d_forward(const ConvShape& s, const T* x, const T* packed, T* y, T
 template <class T>
 void winograd1d_weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw, T* /*scratch*/) noexcept {
   conv2d_weight_gradient(s, x, dy, dw);
+}
+
+template <class T>
+void winograd1d_weight_gradient_unpool(const ConvShape& s, const T* x, const PooledGradient& dy, T* dw,
+                                       T* scratch) noexcept {
+  batch_norm_backward_unpool(s.out_channels, s.out_height, s.out_width, dy.n_valid, dy.x, dy.g, dy.winner,
+                             dy.mean, dy.inv_std, dy.mean_g, dy.mean_gx, scratch);
+  conv2d_weight_gradient(s, x, scratch, dw);
 }
 
 }  // namespace deepsad::kernels::reference
