@@ -46,6 +46,11 @@ class PackedConvolution {
     static_cast<void>(scratch);
     kernels::conv2d_forward(shape_, x, packed_.data(), y);
   }
+  /// Whether run_pool() serves the shape.
+  [[nodiscard]] bool pools() const { return winograd_; }
+  void run_pool(const T* x, const kernels::PooledOutput& output, T* scratch) const {
+    kernels::winograd1d_forward_pool(shape_, x, packed_.data(), output, scratch);
+  }
 
  private:
   kernels::ConvShape shape_{};

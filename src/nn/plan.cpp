@@ -244,6 +244,11 @@ struct Plan<T>::Impl {
     }
     if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
     if (training()) link();
+    for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
+      auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
+      auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
+      if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm);
+    }
   }
 
   // Whether layer k is a convolution that can run on the map before the upsampling in front of it.
@@ -312,15 +317,6 @@ struct Plan<T>::Impl {
       ops[k]->d_output = gradients[k + 1];
       ops[k]->d_input = wanted ? gradients[k] : nullptr;
       wanted = wanted || ops[k]->has_weights();
-    }
-    // The first layer's output gradient, the largest of all, is made where it is used.
-    for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
-      auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
-      auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
-      if (convolution == nullptr || batch_norm == nullptr) continue;
-      if (!convolution->unpools() || !batch_norm->pooled()) continue;
-      convolution->unpool_from(batch_norm);
-      batch_norm->leave_unpooling();
     }
   }
 

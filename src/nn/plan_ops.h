@@ -147,16 +147,13 @@ class ConvOp final : public PlanOp<T> {
       backward_.pack(transposed_ ? ConvWeights::as_is : ConvWeights::swapped_flipped, w);
     }
   }
-  void forward(const GroupPlace<T>& place) override {
-    forward_.run(this->input->at(place.slot), this->output->at(place.slot), place.scratch);
-  }
+  void forward(const GroupPlace<T>& place) override;
   void backward(const GroupPlace<T>& place) override;
 
-  /// Whether the gradient can come from the batch norm and pool behind it without ever being stored.
-  [[nodiscard]] bool unpools() const {
-    return this->d_input == nullptr && !transposed_ && weight_gradient_.unpools();
-  }
-  void unpool_from(const BatchNormOp<T>* batch_norm) { batch_norm_ = batch_norm; }
+  /// Takes over what it can of the work of the batch norm and pool behind it: pooling its own output and
+  /// taking its moments while they are made, and, in a first layer, making the gradient of that output where
+  /// it is used. Called when all places of data are known.
+  void fuse_with(BatchNormOp<T>* batch_norm);
 
  private:
   bool transposed_;
@@ -164,7 +161,8 @@ class ConvOp final : public PlanOp<T> {
   kernels::ConvShape forward_shape_{};
   PackedConvolution<T> forward_, backward_;
   ConvolutionGradient<T> weight_gradient_;
-  const BatchNormOp<T>* batch_norm_ = nullptr;  // see unpool_from()
+  BatchNormOp<T>* pool_ = nullptr;          // gets its pooled input and moments from forward()
+  const BatchNormOp<T>* unpool_ = nullptr;  // describes the output's gradient, which is not stored
 };
 
 /// Upsampling by two and the convolution behind it (stride 1, odd kernel).
@@ -293,6 +291,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void statistics(const GroupPlace<T>& place) override {
+    if (producer_pools_) return;
     const T* x = this->input->at(place.slot);
     kernels::channel_moments(channels_, height_ * width_, place.n_valid, x,
                              &group_mean_[place.group * channels_], &group_m2_[place.group * channels_]);
@@ -341,7 +340,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void forward(const GroupPlace<T>& place) override {
-    if (!training_ && pooled_) pool(place);
+    if (!training_ && pooled_ && !producer_pools_) pool(place);
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_forward(channels_, normalised_plane(), x, mean_.data(), inv_std_.data(), slope_,
                                 this->output->at(place.slot));
@@ -372,7 +371,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void backward(const GroupPlace<T>& place) override {
-    if (this->d_input == nullptr || consumer_unpools_) return;
+    if (this->d_input == nullptr || producer_unpools_) return;
     const T* x = this->input->at(place.slot);
     T* g = this->d_output->at(place.slot);
     T* dx = this->d_input->at(place.slot);
@@ -386,9 +385,19 @@ class BatchNormOp final : public PlanOp<T> {
     }
   }
 
-  /// What backward() would compute, for the convolution in front, which then does so itself.
+  // For the convolution in front, which does the work of statistics() and backward() where it can.
   [[nodiscard]] bool pooled() const { return pooled_; }
-  void leave_unpooling() { consumer_unpools_ = true; }
+  void leave_pooling() { producer_pools_ = true; }
+  void leave_unpooling() { producer_unpools_ = true; }
+  [[nodiscard]] kernels::PooledOutput pooled_output(
+      const GroupPlace<T>& place) requires std::is_same_v<T, float> {
+    return {.y = this->input->at(place.slot),
+            .pooled = pooled_x_.at(place.slot),
+            .winner = winner_.at(place.slot),
+            .n_valid = place.n_valid,
+            .mean = training_ ? &group_mean_[place.group * channels_] : nullptr,
+            .m2 = training_ ? &group_m2_[place.group * channels_] : nullptr};
+  }
   [[nodiscard]] kernels::PooledGradient pooled_gradient(
       const GroupPlace<T>& place) const requires std::is_same_v<T, float> {
     return {this->input->at(place.slot),
@@ -417,7 +426,7 @@ class BatchNormOp final : public PlanOp<T> {
   double epsilon_, momentum_;
   T slope_;
   bool pooled_, training_;
-  bool consumer_unpools_ = false;
+  bool producer_pools_ = false, producer_unpools_ = false;
   AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
   std::vector<double> group_mean_,
       group_m2_;  // per group: moments in the forward pass, sums in the backward pass
@@ -427,13 +436,38 @@ class BatchNormOp final : public PlanOp<T> {
 };
 
 template <class T>
+void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm) {
+  if (!batch_norm->pooled()) return;
+  if (forward_.pools()) {
+    pool_ = batch_norm;
+    batch_norm->leave_pooling();
+  }
+  if (this->d_output != nullptr && this->d_input == nullptr && !transposed_ && weight_gradient_.unpools()) {
+    unpool_ = batch_norm;
+    batch_norm->leave_unpooling();
+  }
+}
+
+template <class T>
+void ConvOp<T>::forward(const GroupPlace<T>& place) {
+  const T* x = this->input->at(place.slot);
+  if constexpr (std::is_same_v<T, float>) {
+    if (pool_ != nullptr) {
+      forward_.run_pool(x, pool_->pooled_output(place), place.scratch);
+      return;
+    }
+  }
+  forward_.run(x, this->output->at(place.slot), place.scratch);
+}
+
+template <class T>
 void ConvOp<T>::backward(const GroupPlace<T>& place) {
   const T* x = this->input->at(place.slot);
   const kernels::ConvShape& s = forward_shape_;
   T* dw = this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
   if constexpr (std::is_same_v<T, float>) {
-    if (batch_norm_ != nullptr) {
-      weight_gradient_.run_unpool(x, batch_norm_->pooled_gradient(place), dw, place.scratch);
+    if (unpool_ != nullptr) {
+      weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place), dw, place.scratch);
       return;
     }
   }

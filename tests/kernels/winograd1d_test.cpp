@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "kernel_test.h"
 #include "kernels/batch_norm/batch_norm_reference.h"
 #include "kernels/conv2d/conv2d_reference.h"
+#include "kernels/pooling/pooling_reference.h"
 
 namespace deepsad::kernels {
 namespace {
@@ -142,6 +144,45 @@ TEST(Winograd1d, WeightGradientAgreesWithReferenceAndAdds) {
     reference::conv2d_weight_gradient(s, convert<double>(x).data(), convert<double>(dy).data(), want.data());
     expect_near_largest(dw.data(), want, describe(s));
     if (HasFailure()) return;
+  }
+}
+
+TEST(Winograd1d, ForwardPoolIsForwardThenPoolAndMoments) {
+  RandomStream random(6, "winograd1d");
+  for (const ConvShape& s : shapes()) {
+    for (const float offset : {0.0F, 1000.0F}) {  // means far beyond the spread
+      const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
+      const std::size_t pooled = s.out_channels * (s.out_height / 2) * (s.out_width / 2) * kLanes;
+      Guarded<float> x(Sizes(s).x), w(Sizes(s).w), y(Sizes(s).y), pooled_y(pooled), want_pooled(pooled);
+      Guarded<std::uint8_t> winner(pooled), want_winner(pooled);
+      fill_uniform(x, random);
+      fill_uniform(w, random);
+      for (float& value : x) value += offset;
+      const Forward plain(s, ConvWeights::as_is, x, w);
+      Guarded<float> scratch(winograd1d_forward_scratch_size(s));
+      std::vector<double> mean(s.out_channels), m2(s.out_channels), want_mean(s.out_channels),
+          want_m2(s.out_channels);
+      winograd1d_forward_pool(s, x.data(), plain.packed.data(),
+                              {y.data(), pooled_y.data(), winner.data(), n_valid, mean.data(), m2.data()},
+                              scratch.data());
+      EXPECT_TRUE(y.guards_intact() && pooled_y.guards_intact() && winner.guards_intact() &&
+                  scratch.guards_intact())
+          << describe(s);
+      EXPECT_TRUE(std::equal(y.begin(), y.end(), plain.y.data())) << describe(s);
+      reference::max_pool_forward(s.out_channels, s.out_height, s.out_width, plain.y.data(),
+                                  want_pooled.data(), want_winner.data());
+      EXPECT_TRUE(std::equal(want_pooled.begin(), want_pooled.end(), pooled_y.begin())) << describe(s);
+      EXPECT_TRUE(std::equal(want_winner.begin(), want_winner.end(), winner.begin())) << describe(s);
+      reference::channel_moments(s.out_channels, s.out_height * s.out_width, n_valid,
+                                 convert<double>(y).data(), want_mean.data(), want_m2.data());
+      const double n = static_cast<double>(s.out_height * s.out_width * n_valid);
+      for (std::size_t c = 0; c < s.out_channels; ++c) {
+        const double deviation = std::sqrt(want_m2[c] / n);
+        EXPECT_NEAR(mean[c], want_mean[c], 1e-6 * deviation + 1e-12) << describe(s);
+        EXPECT_NEAR(m2[c], want_m2[c], 1e-5 * want_m2[c]) << describe(s);
+      }
+      if (HasFailure()) return;
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/dispatch.h"
 #include "kernels/winograd1d/winograd1d_reference.h"
@@ -177,7 +178,13 @@ struct ForwardTile {
   float* y;        // first output
   std::size_t y_row_step;
   std::size_t rows, columns;  // outputs that exist, <= 2 and <= 4
+  // Only with the pool: its first window and the sums of the channel.
+  float* pooled;
+  std::uint8_t* winner;
+  float* sums;  // vectors [kSums][lanes]; null: no moments wanted
+  bool first;   // of the channel: sets the shift
 };
+enum Sums : std::size_t { kShift, kSum, kSquares, kSums };
 
 /// sums[p] += products of points kFirst .. kFirst + kCount - 1 with the kernel rows [kTop, kBottom) of the
 /// window.
@@ -211,8 +218,51 @@ HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoi
   }
 }
 
-/// kWhole: all 2 x 4 outputs exist.
+/// The pool and the sums of a finished tile. A window whose four points do not all exist is dropped.
 template <bool kWhole>
+HWY_INLINE void pool_tile(const ForwardTile& t, std::size_t part, const V (&out)[kTileRows][kOutputs]) {
+  const D d;
+  const hn::RebindToSigned<D> d32;
+  const hn::Rebind<std::uint8_t, D> d8;
+  const std::size_t offset = part * kVector;
+  HWY_UNROLL(2)
+  for (std::size_t j = 0; j < kOutputs; j += 2) {
+    if (!kWhole && (t.rows < kTileRows || j + 2 > t.columns)) break;
+    V best = out[0][j];
+    auto position = hn::Zero(d32);
+    HWY_UNROLL(3)
+    for (std::size_t k = 1; k < 4; ++k) {
+      const V value = out[k / 2][j + k % 2];
+      const auto larger = hn::Gt(value, best);  // the first of equals wins
+      best = hn::IfThenElse(larger, value, best);
+      position =
+          hn::IfThenElse(hn::RebindMask(d32, larger), hn::Set(d32, static_cast<std::int32_t>(k)), position);
+    }
+    hn::Store(best, d, t.pooled + j / 2 * kLanes + offset);
+    hn::StoreU(hn::DemoteTo(d8, position), d8, t.winner + j / 2 * kLanes + offset);
+  }
+  if (t.sums == nullptr) return;
+  if (t.first) hn::Store(out[0][0], d, t.sums + kShift * kLanes + offset);
+  const V shift = hn::Load(d, t.sums + kShift * kLanes + offset);
+  V sum[2] = {hn::Zero(d), hn::Zero(d)}, squares[2] = {hn::Zero(d), hn::Zero(d)};
+  HWY_UNROLL(2)
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    HWY_UNROLL(4)
+    for (std::size_t j = 0; j < kOutputs; ++j) {
+      if (!kWhole && (r >= t.rows || j >= t.columns)) continue;
+      const V difference = hn::Sub(out[r][j], shift);
+      sum[j % 2] = hn::Add(sum[j % 2], difference);
+      squares[j % 2] = hn::MulAdd(difference, difference, squares[j % 2]);
+    }
+  }
+  float* const sums = t.sums + offset;
+  hn::Store(hn::Add(hn::Load(d, sums + kSum * kLanes), hn::Add(sum[0], sum[1])), d, sums + kSum * kLanes);
+  hn::Store(hn::Add(hn::Load(d, sums + kSquares * kLanes), hn::Add(squares[0], squares[1])), d,
+            sums + kSquares * kLanes);
+}
+
+/// kWhole: all 2 x 4 outputs exist.
+template <bool kWhole, bool kPool>
 HWY_NOINLINE void forward_tile(const ForwardTile& t) {
   const D d;
   for (std::size_t part = 0; part < kParts; ++part) {
@@ -223,17 +273,17 @@ HWY_NOINLINE void forward_tile(const ForwardTile& t) {
       add_points<0, kPoints / 2>(t, part, acc);
       add_points<kPoints / 2, kPoints / 2>(t, part, acc);
     }
+    V out[kTileRows][kOutputs];
     HWY_UNROLL(2)
     for (std::size_t r = 0; r < kTileRows; ++r) {
-      if (!kWhole && r >= t.rows) break;
-      V out[kOutputs];
-      transform_output(acc, r, out);
+      transform_output(acc, r, out[r]);
       float* y = t.y + r * t.y_row_step + part * kVector;
       HWY_UNROLL(4)
       for (std::size_t j = 0; j < kOutputs; ++j) {
-        if (kWhole || j < t.columns) hn::Store(out[j], d, y + j * kLanes);
+        if (kWhole || (r < t.rows && j < t.columns)) hn::Store(out[r][j], d, y + j * kLanes);
       }
     }
+    if constexpr (kPool) pool_tile<kWhole>(t, part, out);
   }
 }
 
@@ -260,16 +310,58 @@ void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float
   }
 }
 
-void winograd1d_forward(const ConvShape& s, const float* x, const float* packed, float* y,
-                        float* scratch) noexcept {
+namespace {
+
+/// Sums of a channel about a shift, one for each lane, as the tiles of a column leave them.
+struct ChannelSums {
+  double sum[kLanes], squares[kLanes];
+
+  /// Takes over the sums in float, which start anew: few additions each keep their errors small.
+  void fold(float* sums) {
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      sum[l] += static_cast<double>(sums[kSum * kLanes + l]);
+      squares[l] += static_cast<double>(sums[kSquares * kLanes + l]);
+    }
+    std::fill_n(sums + kSum * kLanes, 2 * kLanes, 0.0F);
+  }
+  /// Mean of the valid lanes and squares about it; n points in each lane.
+  void moments(const float* shift, std::size_t n_valid, double n, double& mean, double& m2) const {
+    double lane_mean[kLanes];
+    double total = 0;
+    for (std::size_t l = 0; l < n_valid; ++l) {
+      lane_mean[l] = static_cast<double>(shift[l]) + sum[l] / n;
+      total += lane_mean[l];
+    }
+    mean = total / static_cast<double>(n_valid);
+    m2 = 0;
+    for (std::size_t l = 0; l < n_valid; ++l) {
+      const double difference = lane_mean[l] - mean;
+      m2 += std::max(0.0, squares[l] - sum[l] * sum[l] / n) + n * difference * difference;
+    }
+  }
+};
+constexpr std::size_t kSumsFloats = kSums * kLanes + sizeof(ChannelSums) / sizeof(float);
+static_assert(kSumsFloats == (3 + 4) * kLanes);  // winograd1d_forward_scratch_size()
+
+template <bool kPool>
+HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed, const PooledOutput& output,
+                        float* scratch) {
   // A ring of transformed rows, and a row of zeros for those in the padding.
   const std::size_t row_step = row_floats(s.in_channels);
   float* const zeros = scratch + kWindow * row_step;
   std::fill_n(zeros, row_step, 0.0F);
+  float* const sums = zeros + row_step;  // of each channel, then its ChannelSums
+  const bool moments = kPool && output.mean != nullptr;
+  if (moments) std::fill_n(sums, s.out_channels * kSumsFloats, 0.0F);
+  const auto channel_sums = [&](std::size_t o) {
+    return reinterpret_cast<ChannelSums*>(sums + o * kSumsFloats + kSums * kLanes);
+  };
+  const std::size_t pooled_width = s.out_width / 2, pooled_map = s.out_height / 2 * pooled_width * kLanes;
   const std::ptrdiff_t padding = static_cast<std::ptrdiff_t>(s.padding);
   ForwardTile t;
   t.channels = s.in_channels;
   t.y_row_step = s.out_width * kLanes;
+  t.sums = nullptr;
   for (std::size_t column = 0; column < s.out_width; column += kOutputs) {
     t.columns = std::min(kOutputs, s.out_width - column);
     std::ptrdiff_t next = -padding;  // first input row that was not transformed yet
@@ -288,17 +380,51 @@ void winograd1d_forward(const ConvShape& s, const float* x, const float* packed,
                        : scratch + static_cast<std::size_t>(row) % kWindow * row_step;
       }
       t.rows = std::min(kTileRows, s.out_height - i);
-      t.y = y + (i * s.out_width + column) * kLanes;
+      t.y = output.y + (i * s.out_width + column) * kLanes;
       t.u = packed;
-      const auto tile =
-          t.rows == kTileRows && t.columns == kOutputs ? forward_tile<true> : forward_tile<false>;
+      if constexpr (kPool) {
+        const std::size_t window = (i / 2 * pooled_width + column / 2) * kLanes;
+        t.pooled = output.pooled + window;
+        t.winner = output.winner + window;
+        t.first = column == 0 && i == 0;
+      }
+      const auto tile = t.rows == kTileRows && t.columns == kOutputs ? forward_tile<true, kPool>
+                                                                     : forward_tile<false, kPool>;
       for (std::size_t o = 0; o < s.out_channels; ++o) {
+        if (moments) t.sums = sums + o * kSumsFloats;
         tile(t);
         t.u += s.in_channels * kPoints * kTaps;
         t.y += s.out_height * t.y_row_step;
+        if constexpr (kPool) {
+          t.pooled += pooled_map;
+          t.winner += pooled_map;
+        }
       }
     }
+    if (!moments) continue;
+    for (std::size_t o = 0; o < s.out_channels; ++o) channel_sums(o)->fold(sums + o * kSumsFloats);
   }
+  if (!moments) return;
+  const double n = static_cast<double>(s.out_height * s.out_width);
+  for (std::size_t o = 0; o < s.out_channels; ++o) {
+    channel_sums(o)->moments(sums + o * kSumsFloats + kShift * kLanes, output.n_valid, n, output.mean[o],
+                             output.m2[o]);
+  }
+}
+
+}  // namespace
+
+void winograd1d_forward(const ConvShape& s, const float* x, const float* packed, float* y,
+                        float* scratch) noexcept {
+  forward<false>(
+      s, x, packed,
+      {.y = y, .pooled = nullptr, .winner = nullptr, .n_valid = kLanes, .mean = nullptr, .m2 = nullptr},
+      scratch);
+}
+
+void winograd1d_forward_pool(const ConvShape& s, const float* x, const float* packed,
+                             const PooledOutput& output, float* scratch) noexcept {
+  forward<true>(s, x, packed, output, scratch);
 }
 
 // ----------------------------------------------------------------------------------------- weight gradient
@@ -559,9 +685,13 @@ class UnpoolColumn {
     const V slope = hn::Set(d, -inv_std * inv_std * dy_.mean_gx[c]);
     const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
     const float* x = dy_.x + (c * height_ * width_ + column) * kLanes;
-    for (std::size_t i = 0; i < height_; i += 2, out += 2 * kOutputs * kLanes) {
+    const V zero = hn::Zero(d);
+    // Two rows of four columns, kWhole: of which all exist and lie in two windows.
+    const auto fill = [&](std::size_t i, auto whole, float* to) DEEPSAD_KERNEL_LAMBDA {
+      constexpr bool kWhole = decltype(whole)::value;
+      HWY_UNROLL(2)
       for (std::size_t j = 0; j < kOutputs; j += 2) {
-        const bool window = i / 2 < pooled_height && (column + j) / 2 < pooled_width;
+        const bool window = kWhole || (i / 2 < pooled_height && (column + j) / 2 < pooled_width);
         const std::size_t at = ((c * pooled_height + i / 2) * pooled_width + (column + j) / 2) * kLanes;
         HWY_UNROLL(2)
         for (std::size_t part = 0; part < kParts; ++part) {
@@ -573,21 +703,27 @@ class UnpoolColumn {
           }
           HWY_UNROLL(4)
           for (std::size_t k = 0; k < 4; ++k) {
-            const std::size_t row = k / 2, to = j + k % 2;
-            if (i + row >= height_) continue;
-            V value = hn::Zero(d);
-            if (to < n) {
-              const V in = hn::Load(d, x + ((i + row) * width_ + to) * kLanes + part * kVector);
+            const std::size_t row = k / 2, at_column = j + k % 2;
+            if (!kWhole && i + row >= height_) continue;
+            V value = zero;
+            if (kWhole || at_column < n) {
+              const float* from = x + ((i + row) * width_ + at_column) * kLanes + part * kVector;
               const auto won =
                   hn::RebindMask(d, hn::Eq(position, hn::Set(d32, static_cast<std::int32_t>(k))));
-              value = hn::MulAdd(slope, hn::Sub(in, mean), hn::IfThenElse(won, winner_term, constant));
+              value = hn::MulAdd(slope, hn::Sub(hn::Load(d, from), mean),
+                                 hn::IfThenElse(won, winner_term, constant));
               value = hn::IfThenElseZero(valid_.part[part], value);
             }
-            hn::Store(value, d, out + (row * kOutputs + to) * kLanes + part * kVector);
+            hn::Store(value, d, to + (row * kOutputs + at_column) * kLanes + part * kVector);
           }
         }
       }
-    }
+    };
+    const std::size_t whole_rows =
+        n == kOutputs && (column + kOutputs) / 2 <= pooled_width ? 2 * pooled_height : 0;
+    std::size_t i = 0;
+    for (; i < whole_rows; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::true_type(), out);
+    for (; i < height_; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::false_type(), out);
   }
 
  private:
@@ -685,7 +821,8 @@ std::size_t winograd1d_packed_size(const ConvShape& s) noexcept {
   return s.out_channels * s.in_channels * kPoints * kTaps;
 }
 std::size_t winograd1d_forward_scratch_size(const ConvShape& s) noexcept {
-  return (kWindow + 1) * row_floats(s.in_channels);
+  // The ring and the row of zeros; shift and sums of each channel in float, and in double.
+  return (kWindow + 1) * row_floats(s.in_channels) + s.out_channels * (3 + 4) * kLanes;
 }
 std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
   if (s.in_channels == 1) return single_channel_scratch(s);
@@ -704,6 +841,10 @@ void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float
 void winograd1d_forward(const ConvShape& s, const float* x, const float* packed, float* y,
                         float* scratch) noexcept {
   DEEPSAD_CALL_KERNEL(winograd1d_forward, s, x, packed, y, scratch);
+}
+void winograd1d_forward_pool(const ConvShape& s, const float* x, const float* packed,
+                             const PooledOutput& output, float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd1d_forward_pool, s, x, packed, output, scratch);
 }
 void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept {

@@ -27,6 +27,18 @@ void winograd1d_pack(const ConvShape& shape, ConvWeights form, const float* w, f
 void winograd1d_forward(const ConvShape& shape, const float* x, const float* packed, float* y,
                         float* scratch) noexcept;
 
+/// Where winograd1d_forward_pool writes.
+struct PooledOutput {
+  float* y;              ///< output of the convolution
+  float* pooled;         ///< as max_pool_forward (pooling.h) would make of y
+  std::uint8_t* winner;  ///< likewise
+  std::size_t n_valid;
+  double *mean, *m2;  ///< as channel_moments (batch_norm.h) would make of y, or both null: not wanted
+};
+/// The convolution, a 2x2 max pool of its output and the moments of the unpooled output, in one pass.
+void winograd1d_forward_pool(const ConvShape& shape, const float* x, const float* packed,
+                             const PooledOutput& output, float* scratch) noexcept;
+
 /// As conv2d_weight_gradient: dw += ...; unused lanes of dy must be zero.
 void winograd1d_weight_gradient(const ConvShape& shape, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept;

@@ -5,6 +5,7 @@
 
 #include "kernels/batch_norm/batch_norm_reference.h"
 #include "kernels/conv2d/conv2d_reference.h"
+#include "kernels/pooling/pooling_reference.h"
 #include "kernels/winograd1d/winograd1d.h"
 
 namespace deepsad::kernels::reference {
@@ -16,6 +17,15 @@ void winograd1d_pack(const ConvShape& s, ConvWeights form, const T* w, T* packed
 template <class T>
 void winograd1d_forward(const ConvShape& s, const T* x, const T* packed, T* y, T* /*scratch*/) noexcept {
   conv2d_forward(s, x, packed, y);
+}
+template <class T>
+void winograd1d_forward_pool(const ConvShape& s, const T* x, const T* packed, const PooledOutput& output,
+                             T* /*scratch*/) noexcept {
+  conv2d_forward(s, x, packed, output.y);
+  max_pool_forward(s.out_channels, s.out_height, s.out_width, output.y, output.pooled, output.winner);
+  if (output.mean == nullptr) return;
+  channel_moments(s.out_channels, s.out_height * s.out_width, output.n_valid, output.y, output.mean,
+                  output.m2);
 }
 template <class T>
 void winograd1d_weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw, T* /*scratch*/) noexcept {
