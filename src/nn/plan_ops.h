@@ -464,7 +464,8 @@ template <class T>
 void ConvOp<T>::backward(const GroupPlace<T>& place) {
   const T* x = this->input->at(place.slot);
   const kernels::ConvShape& s = forward_shape_;
-  T* dw = this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
+  T* dw =
+      this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
   if constexpr (std::is_same_v<T, float>) {
     if (unpool_ != nullptr) {
       weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place), dw, place.scratch);
