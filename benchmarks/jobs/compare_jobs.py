@@ -4,8 +4,8 @@
     benchmarks/jobs/compare_jobs.py --program build/release/deepsad --bench build/dev/benchmarks/jobs/scoring_bench \\
         --data DATA --out DIR
 
-The two sides run in turns, round by round; a figure is the median over the rounds. PyTorch's figures leave out the start of
-Python and the import of torch, ours leave out nothing. --epochs shortens both phases of the MNIST job on both sides alike.
+The two sides run in turns, round by round; a figure is the median over the rounds. The peer's column leaves out the start of
+Python and the import of torch, the column behind it does not; ours leave out nothing. --epochs shortens both phases of the MNIST job on both sides alike.
 
 Needs: python3-torch, python3-numpy, python3-scipy. Writes DIR/jobs.json and DIR/jobs.md.
 """
@@ -40,9 +40,10 @@ def timed(command):
 
 def peer(words, threads):
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+    start = time.perf_counter()
     done = subprocess.run([sys.executable, os.path.join(HERE, "peer.py"), *words, "--threads", str(threads)],
                           env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-    return json.loads(done.stdout)
+    return {**json.loads(done.stdout), "with_start": time.perf_counter() - start}
 
 
 def median(values):
@@ -92,19 +93,23 @@ def main():
         for name, (ours_words, peer_words) in jobs.items():
             if arguments.epochs <= 50 and "--preset" in ours_words:
                 ours_words = ours_words + ["--lr-milestone", str(max(1, arguments.epochs - 1))]
-            ours, theirs, memory, their_memory, variant = [], [], [], [], None
+            ours, theirs, with_start, memory, their_memory = [], [], [], [], []
+            variant = peer(["trial", *peer_words[1:]], t)
+            variant.pop("with_start")
+            variant.pop("peak_memory_bytes")
             for _ in range(arguments.rounds):
                 folder, (seconds, peak) = train([*ours_words, "--num-threads", str(t)])
                 ours.append(seconds)
                 memory.append(peak)
-                answer = peer(peer_words, t)
+                answer = peer([*peer_words, "--variant", json.dumps(variant)], t)
+                with_start.append(answer["with_start"])
                 theirs.append(answer["seconds"])
                 their_memory.append(answer["peak_memory_bytes"])
-                variant = answer["variant"]
                 if "mnist" in ours_words:
                     model = os.path.join(folder, "model.safetensors")
             say({"job": name, "threads": t, "deepsad": median(ours), "peer": median(theirs),
-                 "ratio": median(theirs) / median(ours), "deepsad_peak_memory": median(memory),
+                 "peer_with_start": median(with_start), "ratio": median(theirs) / median(ours),
+                 "ratio_with_start": median(with_start) / median(ours), "deepsad_peak_memory": median(memory),
                  "peer_peak_memory": median(their_memory), "peer_variant": variant})
 
         grid = ["mnist", "--preset", "readme", *labels, "--n-epochs", "3", "--ae-n-epochs", "3", "--lr-milestone", "2",
@@ -141,7 +146,8 @@ def main():
              "date": datetime.date.today().isoformat(),
              "version": subprocess.run([arguments.program, "version"], stdout=subprocess.PIPE, text=True,
                                        check=True).stdout.splitlines()}
-    lines = ["| job | deepsad | peer | ratio | peak memory, deepsad / peer |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| job | deepsad | peer | ratio | peer with its start | ratio | peak memory, deepsad / peer |",
+             "| --- | --- | --- | --- | --- | --- | --- |"]
 
     def duration(seconds):
         for unit, size in (("s", 1), ("ms", 1e-3)):
@@ -152,13 +158,15 @@ def main():
     for row in rows:
         if "p50" in row:
             lines.append(f"| {row['job']} | p50 {duration(row['p50'])}, p99 {duration(row['p99'])}; "
-                         f"{row['rows_per_second']:.3g} rows/s | | | |")
+                         f"{row['rows_per_second']:.3g} rows/s | | | | | |")
             continue
         other = duration(row["peer"]) if "peer" in row else ""
         ratio = f"{row['ratio']:.1f}×" if "ratio" in row else ""
         memory = (f"{row['deepsad_peak_memory'] / 1e6:.0f} / {row['peer_peak_memory'] / 1e6:.0f} MB"
                   if "deepsad_peak_memory" in row else "")
-        lines.append(f"| {row['job']} | {duration(row['deepsad'])} | {other} | {ratio} | {memory} |")
+        start = (f"{duration(row['peer_with_start'])} | {row['ratio_with_start']:.1f}×"
+                 if "peer_with_start" in row else " | ")
+        lines.append(f"| {row['job']} | {duration(row['deepsad'])} | {other} | {ratio} | {start} | {memory} |")
     os.makedirs(arguments.out, exist_ok=True)
     for name, text in (("jobs.json", json.dumps({"machine": about, "results": rows}, indent=1) + "\n"),
                        ("jobs.md", "\n".join(lines) + "\n")):
