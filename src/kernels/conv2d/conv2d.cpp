@@ -57,9 +57,6 @@ HWY_INLINE void add_taps(const Tile& t, std::size_t first, std::size_t last, con
   std::ptrdiff_t column = t.column + static_cast<std::ptrdiff_t>(first);
   for (std::size_t b = first; b < last; ++b, ++column, w += kOc) {
     if constexpr (kChecked) {
-      V weight[kOc];
-      HWY_UNROLL(8)
-      for (std::size_t o = 0; o < kOc; ++o) weight[o] = hn::Set(d, w[o]);
       std::ptrdiff_t at = column;
       HWY_UNROLL(16)
       for (std::size_t p = 0; p < kVectors / kTileParts; ++p, at += t.stride) {
@@ -69,8 +66,9 @@ HWY_INLINE void add_taps(const Tile& t, std::size_t first, std::size_t last, con
           const V in = hn::Load(d, row + static_cast<std::size_t>(at) * kLanes + part * kVector);
           HWY_UNROLL(8)
           for (std::size_t o = 0; o < kOc; ++o) {
+            // Not all kOc weights at once: beside the accumulators there are no registers for them.
             V& sum = acc[p * kTileParts + part][o];
-            sum = hn::MulAdd(weight[o], in, sum);
+            sum = hn::MulAdd(hn::Set(d, w[o]), in, sum);
           }
         }
       }
@@ -360,7 +358,7 @@ struct GradientKernel {
 template <std::size_t kTaps>
 GradientKernel gradient_kernel(std::size_t outputs, std::size_t inputs) {
   if constexpr (kParts == 1) {
-    constexpr std::size_t kWide = kTaps == 5 ? 4 : 8;
+    constexpr std::size_t kWide = kTaps == 1 ? 8 : 4;  // 8 x 3 sums and 9 operands spill
     if (outputs >= kWide) return {gradient_tile<kWide, 1, kTaps>, kWide, 1};
     if (outputs >= 4) return {gradient_tile<4, 1, kTaps>, 4, 1};
     if (outputs >= 2 && inputs >= 2) return {gradient_tile<2, 2, kTaps>, 2, 2};
