@@ -70,7 +70,7 @@ void register_layer(const Layer& layer) {
   data->y = random_floats(c.out_channels * c.out_height * c.out_width * kLanes, 3);
   data->packed = AlignedBuffer<float>(
       std::max(kernels::winograd2d_forward_size(s), kernels::winograd2d_backward_size(s)));
-  data->scratch = AlignedBuffer<float>(kernels::winograd2d_scratch_size(s));
+  data->scratch = AlignedBuffer<float>(kernels::winograd2d_scratch_size(s, true));
   register_kernel(
       "winograd2d_forward/" + layer.name, flops(s), 0,
       [s, data] {

@@ -27,7 +27,7 @@ class WinogradConvOp final : public PlanOp<T> {
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override {
     // The reference, which alone serves double, wants none.
-    return std::is_same_v<T, float> ? kernels::winograd2d_scratch_size(shape_) : 0;
+    return std::is_same_v<T, float> ? kernels::winograd2d_scratch_size(shape_, !packed_backward_.empty()) : 0;
   }
 
   void prepare() override {

@@ -123,7 +123,8 @@ struct Exact {
 
 Guarded<float> forward(const WinogradShape& s, ConvWeights form, const Guarded<float>& x,
                        const Guarded<float>& w) {
-  Guarded<float> packed(winograd2d_forward_size(s)), scratch(winograd2d_scratch_size(s)), y(Sizes(s).y);
+  Guarded<float> packed(winograd2d_forward_size(s)), scratch(winograd2d_scratch_size(s, false)),
+      y(Sizes(s).y);
   winograd2d_pack_forward(s, form, w.data(), packed.data());
   winograd2d_forward(s, x.data(), packed.data(), y.data(), scratch.data());
   EXPECT_TRUE(packed.guards_intact() && scratch.guards_intact() && y.guards_intact()) << describe(s);
@@ -131,7 +132,8 @@ Guarded<float> forward(const WinogradShape& s, ConvWeights form, const Guarded<f
 }
 Guarded<float> data_gradient(const WinogradShape& s, ConvWeights form, const Guarded<float>& dy,
                              const Guarded<float>& w) {
-  Guarded<float> packed(winograd2d_backward_size(s)), scratch(winograd2d_scratch_size(s)), dx(Sizes(s).x);
+  Guarded<float> packed(winograd2d_backward_size(s)), scratch(winograd2d_scratch_size(s, true)),
+      dx(Sizes(s).x);
   winograd2d_pack_backward(s, form, w.data(), packed.data());
   winograd2d_data_gradient(s, dy.data(), packed.data(), dx.data(), scratch.data());
   EXPECT_TRUE(packed.guards_intact() && scratch.guards_intact() && dx.guards_intact()) << describe(s);
@@ -174,7 +176,8 @@ TEST(Winograd2d, WeightGradientAgreesWithReferenceAndAddsIfTold) {
   for (const WinogradShape& s : shapes()) {
     for (const ConvWeights form : kForms) {
       const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
-      Guarded<float> x(Sizes(s).x), dy(Sizes(s).y), dw(Sizes(s).w, 1), scratch(winograd2d_scratch_size(s));
+      Guarded<float> x(Sizes(s).x), dy(Sizes(s).y), dw(Sizes(s).w, 1),
+          scratch(winograd2d_scratch_size(s, true));
       fill_uniform(x, random);
       fill_uniform(dy, random);
       for (std::size_t i = 0; i < dy.size(); ++i) dy[i] *= i % kLanes < n_valid ? 1.0F : 0.0F;
@@ -247,6 +250,19 @@ TEST(Winograd2d, ServesStrideOneAndFoldsOnlyWhatItCan) {
   WinogradShape strided = make_shape(16, 16, 8, 8, 5, 2, false);
   strided.conv.stride = 2;
   EXPECT_FALSE(winograd2d_serves(strided));
+}
+
+// Layers of the paper's networks, as benchmarks/kernels found them.
+TEST(Winograd2d, PaysForManyChannelsOnMapsOfSomeSize) {
+  EXPECT_TRUE(winograd2d_pays(make_shape(3, 32, 32, 32, 5, 2, false)));
+  EXPECT_TRUE(winograd2d_pays(make_shape(16, 32, 14, 14, 5, 2, false)));
+  EXPECT_TRUE(winograd2d_pays(make_shape(64, 128, 8, 8, 5, 2, false)));
+  EXPECT_TRUE(winograd2d_pays(make_shape(8, 128, 4, 4, 5, 2, false)));
+  EXPECT_TRUE(winograd2d_pays(make_shape(32, 3, 32, 32, 5, 2, true)));
+  EXPECT_FALSE(winograd2d_pays(make_shape(1, 16, 28, 28, 5, 2, false)));
+  EXPECT_FALSE(winograd2d_pays(make_shape(8, 4, 14, 14, 5, 2, false)));
+  EXPECT_FALSE(winograd2d_pays(make_shape(4, 8, 16, 16, 5, 1, true)));
+  EXPECT_FALSE(winograd2d_pays(make_shape(64, 64, 1, 1, 5, 2, false)));
 }
 
 }  // namespace

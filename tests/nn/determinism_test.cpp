@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/winograd2d/winograd2d.h"
 #include "nn/losses.h"
 #include "nn/support.h"
 #include "nn/training_loop.h"
@@ -90,7 +91,11 @@ TEST(SameBitsAtAnyThreadCount, ConvolutionsOfManyChannels) {
   };
   const LayerSpec norm{.kind = LayerKind::batch_norm, .name = "norm"};
   const LayerSpec up{.kind = LayerKind::upsample2d};
-  const NetworkSpec spec{{3, 6, 5}, {conv("a", 33, 5), norm, conv("b", 9, 3), up, conv("c", 17, 5)}};
+  const NetworkSpec spec{{3, 8, 8}, {conv("a", 32, 5), norm, conv("b", 16, 3), up, conv("c", 16, 5)}};
+  const kernels::ConvShape a{3, 8, 8, 32, 8, 8, 5, 2, 1}, b{32, 8, 8, 16, 8, 8, 3, 1, 1},
+      c{16, 16, 16, 16, 16, 16, 5, 2, 1};
+  EXPECT_TRUE(kernels::winograd2d_pays({a, false}) && kernels::winograd2d_pays({b, false}) &&
+              kernels::winograd2d_pays({c, true}));
   expect_same_at_all_thread_counts(spec, false, 40);
 }
 TEST(SameBitsAtAnyThreadCount, CardioMlp) {

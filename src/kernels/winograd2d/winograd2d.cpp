@@ -376,17 +376,14 @@ void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places
   const D d;
   const ConvShape& s = shape.conv;
   const std::size_t tile_step = tile_size(kPoints<kKernel>);
-  alignas(64) float taps[kTaps * kLanes];
+  alignas(64) float taps[kTaps * kLanes];  // [tap][output channel]
   alignas(64) float moved[kPoints<kKernel> * kLanes];
   float turned[kLanes][kTaps];
   float* rows[kLanes];
-  for (std::size_t l = 0; l < kLanes; ++l) rows[l] = turned[l];
   for (std::size_t c = 0; c < s.in_channels; ++c, products += lanes / kLanes * tile_step) {
     for (std::size_t o = first; o < last; o += kLanes) {
       const std::size_t exist = std::min(kLanes, s.out_channels - o);
       for (std::size_t part = 0; part < kParts; ++part) {
-        V sum[kTaps];
-        for (std::size_t tap = 0; tap < kTaps; ++tap) sum[tap] = hn::Zero(d);
         for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
           const std::size_t q = phase * s.out_channels + o;
           const float* u = products + q / kLanes * tile_step;
@@ -402,23 +399,28 @@ void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places
           }
           V few[kFewTaps];
           kernel_gradient_tile<kKernel>(u + part * kVector, few);
+          HWY_UNROLL(1)
           for (std::size_t a = 0; a < kSourceKernel; ++a) {
+            HWY_UNROLL(5)
             for (std::size_t b = 0; b < kSourceKernel; ++b) {
               const std::size_t from =
                   kFolded ? folded_tap(phase / 2, a) * kKernel + folded_tap(phase % 2, b) : a * kKernel + b;
-              const std::size_t tap = a * kSourceKernel + b, to = places.flipped ? kTaps - 1 - tap : tap;
-              sum[to] = hn::Add(sum[to], few[from]);
+              const std::size_t tap = a * kSourceKernel + b;
+              float* to = taps + (places.flipped ? kTaps - 1 - tap : tap) * kLanes + part * kVector;
+              hn::Store(phase == 0 ? few[from] : hn::Add(hn::Load(d, to), few[from]), d, to);
             }
           }
         }
-        for (std::size_t tap = 0; tap < kTaps; ++tap) {
-          hn::Store(sum[tap], d, taps + tap * kLanes + part * kVector);
-        }
       }
+      // Rows of w: where they are not to be added to, and all are there, straight away.
+      const bool direct = !add && exist == kLanes;
+      float* to = dw + o * places.output_step + c * places.input_step;
+      for (std::size_t l = 0; l < kLanes; ++l) rows[l] = direct ? to + l * places.output_step : turned[l];
       scatter_columns(taps, kTaps, rows);
-      for (std::size_t l = 0; l < exist; ++l) {
-        float* to = dw + (o + l) * places.output_step + c * places.input_step;
-        for (std::size_t tap = 0; tap < kTaps; ++tap) to[tap] = turned[l][tap] + (add ? to[tap] : 0);
+      if (direct) continue;
+      for (std::size_t l = 0; l < exist; ++l, to += places.output_step) {
+        for (std::size_t tap = 0; tap < kTaps; ++tap)
+          to[tap] = add ? to[tap] + turned[l][tap] : turned[l][tap];
       }
     }
   }
@@ -518,7 +520,20 @@ bool winograd2d_serves(const WinogradShape& shape) noexcept {
   return s.kernel == kUnfoldedKernel && s.padding <= 2 && s.height % 2 == 0 && s.width % 2 == 0;
 }
 
-std::size_t winograd2d_scratch_size(const WinogradShape& shape) noexcept {
+namespace {
+
+/// Products of one output row (or column) that read inside the map, over all output rows.
+std::size_t taps_inside(std::size_t n_in, std::size_t n_out, const ConvShape& s) {
+  std::size_t taps = 0;
+  for (std::size_t tap = 0; tap < s.kernel; ++tap) {
+    reference::for_each_valid(n_in, n_out, s, tap, [&](std::size_t, std::size_t) { ++taps; });
+  }
+  return taps;
+}
+
+}  // namespace
+
+std::size_t winograd2d_scratch_size(const WinogradShape& shape, bool training) noexcept {
   const ConvShape& s = shape.conv;
   const std::size_t points = points_of(shape), n_in = s.in_channels, n_out = out_planes(shape);
   const std::size_t shrink = shape.upsampled ? 2 : 1;
@@ -534,7 +549,8 @@ std::size_t winograd2d_scratch_size(const WinogradShape& shape) noexcept {
   const std::size_t columns = block_tiles(kGradientBlockBytes, points, n_in + slice, y_tiles) * kLanes;
   const std::size_t weights = points_size(points, n_in, columns) + points_size(points, slice, columns) +
                               n_in * lanes / kLanes * tile_size(points);
-  return std::max({pass(n_in, n_out, y_tiles), pass(n_out, n_in, x_tiles), weights});
+  const std::size_t forward = pass(n_in, n_out, y_tiles);
+  return training ? std::max({forward, pass(n_out, n_in, x_tiles), weights}) : forward;
 }
 
 std::size_t winograd2d_forward_size(const WinogradShape& shape) noexcept {
@@ -550,7 +566,18 @@ std::size_t winograd2d_backward_size(const WinogradShape& shape) noexcept {
 
 bool winograd2d_pays(const WinogradShape& shape) noexcept {
   if (!winograd2d_serves(shape)) return false;
-  return shape.conv.in_channels * shape.conv.out_channels >= 96;
+  const ConvShape& s = shape.conv;
+  const std::size_t shrink = shape.upsampled ? 2 : 1;
+  // Multiply-adds of the direct kernels, taps in the padding left out; a folded upsampling needs 9 of 25.
+  const std::size_t taps = taps_inside(s.height, s.out_height, s) * taps_inside(s.width, s.out_width, s);
+  const std::size_t direct = taps * s.in_channels * s.out_channels * (shape.upsampled ? 9 : 25) / 25;
+  // The products, and the transforms of all planes of both sides in units of a multiply-add: as measured.
+  constexpr std::size_t kTransform = 9;  // for every point of a tile
+  const std::size_t n_in = s.in_channels, n_out = out_planes(shape);
+  const std::size_t tiles =
+      shape.upsampled ? tiles_of(s.height / shrink, s.width / shrink) : tiles_of(s.out_height, s.out_width);
+  const std::size_t products = n_in * round_up(n_out, kRowBlock);
+  return direct > points_of(shape) * tiles * (products + kTransform * (n_in + n_out));
 }
 
 void winograd2d_pack_forward(const WinogradShape& shape, ConvWeights form, const float* w,

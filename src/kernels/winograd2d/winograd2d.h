@@ -26,11 +26,11 @@ struct WinogradShape {
 /// Whether the functions below serve a shape: stride 1, kernel 3 or 5; upsampled: kernel 5, padding <= 2,
 /// even sides.
 [[nodiscard]] bool winograd2d_serves(const WinogradShape& shape) noexcept;
-/// Whether they are expected to beat the direct convolution.
+/// Whether they are expected to beat the direct convolutions (of few channels, or small maps, those win).
 [[nodiscard]] bool winograd2d_pays(const WinogradShape& shape) noexcept;
 
-/// Elements of scratch memory that every function below wants, 64-byte aligned.
-[[nodiscard]] std::size_t winograd2d_scratch_size(const WinogradShape& shape) noexcept;
+/// Elements of scratch memory that the forward pass, or in training every pass, wants; 64-byte aligned.
+[[nodiscard]] std::size_t winograd2d_scratch_size(const WinogradShape& shape, bool training) noexcept;
 /// Elements of the packed weights for the forward pass and for the data gradient.
 [[nodiscard]] std::size_t winograd2d_forward_size(const WinogradShape& shape) noexcept;
 [[nodiscard]] std::size_t winograd2d_backward_size(const WinogradShape& shape) noexcept;
