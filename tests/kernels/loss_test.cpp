@@ -96,5 +96,59 @@ TEST(SquaredDistance, UnusedLanesGetZeroGradientWhateverTheyHold) {
   for (const float value : dz) EXPECT_EQ(value, 0);
 }
 
+TEST(BernoulliLoss, AgreesWithFormula) {
+  RandomStream random(3, "loss");
+  for (const std::size_t n : kSizes) {
+    for (std::size_t n_valid = 1; n_valid <= kLanes; n_valid += n > 100 ? 5 : 1) {
+      Guarded<float> a(n * kLanes), x(n * kLanes), weight(kLanes), da(n * kLanes);
+      Guarded<double> loss(kLanes), loss_alone(kLanes);
+      fill_uniform(weight, random);
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        a[i] = static_cast<float>(random.uniform(-12, 12));
+        x[i] = static_cast<float>(random.uniform(-0.2, 1.2));  // test rows may leave [0, 1]
+        if (i % kLanes >= n_valid) (i % 2 == 0 ? a : x)[i] = kNan;
+      }
+      bernoulli_loss(n, n_valid, a.data(), x.data(), weight.data(), da.data(), loss.data());
+      bernoulli_loss(n, n_valid, a.data(), x.data(), nullptr, nullptr, loss_alone.data());
+      std::vector<double> want_loss(kLanes), size(kLanes), want_da(a.size()), magnitude(a.size());
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        if (i % kLanes >= n_valid) continue;
+        const auto logit = static_cast<double>(a[i]), target = static_cast<double>(x[i]);
+        const double r = 1 / (1 + std::exp(-logit));
+        const double term = -target * std::log(r) - (1 - target) * std::log(1 / (1 + std::exp(logit)));
+        want_loss[i % kLanes] += term;
+        size[i % kLanes] += std::abs(term) + std::abs(target * logit);
+        want_da[i] = static_cast<double>(weight[i % kLanes]) * (r - target);
+        magnitude[i] = std::abs(static_cast<double>(weight[i % kLanes])) * (r + std::abs(target));
+      }
+      const std::string what = "n " + std::to_string(n) + ", valid " + std::to_string(n_valid);
+      expect_close(da.data(), want_da, magnitude, 1, what);
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        EXPECT_NEAR(loss[l], want_loss[l], 2e-6 * size[l]) << what << ", lane " << l;
+        EXPECT_EQ(loss[l], loss_alone[l]) << what;
+      }
+      EXPECT_TRUE(da.guards_intact() && loss.guards_intact()) << what;
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(BernoulliLoss, StaysFiniteAtExtremeLogits) {
+  Guarded<float> a(2 * kLanes), x(2 * kLanes), weight(kLanes), da(a.size());
+  Guarded<double> loss(kLanes);
+  weight.fill(1);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    a[i] = i < kLanes ? 1e4F : -1e4F;
+    x[i] = i % 2 == 0 ? 1.0F : 0.0F;
+  }
+  bernoulli_loss(2, kLanes, a.data(), x.data(), weight.data(), da.data(), loss.data());
+  for (std::size_t l = 0; l < kLanes; ++l) EXPECT_EQ(loss[l], 1e4);  // one certain and right, one wrong
+  EXPECT_EQ(da[0], 0);
+  EXPECT_EQ(da[1], 1);
+  a[5] = kNan;
+  bernoulli_loss(2, kLanes, a.data(), x.data(), weight.data(), da.data(), loss.data());
+  EXPECT_TRUE(std::isnan(loss[5])) << "a logit that is not a number must be seen";
+}
+
 }  // namespace
 }  // namespace deepsad::kernels

@@ -11,6 +11,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <hwy/contrib/math/math-inl.h>
+
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -75,6 +77,38 @@ void squared_distance_backward(std::size_t n, const float* z, const float* c, co
   }
 }
 
+void bernoulli_loss(std::size_t n, std::size_t n_valid, const float* a, const float* x, const float* weight,
+                    float* da, double* loss) noexcept {
+  const D d;
+  const V one = hn::Set(d, 1.0F);
+  const ValidLanes valid(n_valid);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const std::size_t before = part * kVector;
+    const M mask = valid.part[part];
+    const V weights = da == nullptr ? hn::Zero(d) : hn::LoadU(d, weight + before);
+    double sums[kVector] = {};
+    for (std::size_t j = 0; j < n;) {
+      V sum = hn::Zero(d);
+      for (const std::size_t end = std::min(n, j + kFold); j < end; ++j) {
+        const std::size_t at = j * kLanes + before;
+        const V logit = hn::Load(d, a + at);
+        const V target = hn::Load(d, x + at);
+        const V e = hn::Exp(d, hn::Neg(hn::Abs(logit)));
+        const V softplus = hn::Add(hn::Max(logit, hn::Zero(d)), hn::Log1p(d, e));
+        sum = hn::Add(sum, hn::NegMulAdd(target, logit, softplus));
+        if (da != nullptr) {
+          const V r = hn::Div(hn::IfThenElse(hn::Lt(logit, hn::Zero(d)), e, one), hn::Add(one, e));
+          hn::Store(hn::IfThenElseZero(mask, hn::Mul(weights, hn::Sub(r, target))), d, da + at);
+        }
+      }
+      alignas(64) float folded[kVector];
+      hn::Store(hn::IfThenElseZero(mask, sum), d, folded);
+      for (std::size_t l = 0; l < kVector; ++l) sums[l] += static_cast<double>(folded[l]);
+    }
+    std::copy_n(sums, kVector, loss + before);
+  }
+}
+
 #endif  // DEEPSAD_IS_VECTOR_TARGET
 }  // namespace deepsad::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -108,6 +142,16 @@ void squared_distance_backward(std::size_t n, const float* z, const float* c, co
 void squared_distance_backward(std::size_t n, const double* z, const double* c, const double* factor,
                                double* dz) noexcept {
   reference::squared_distance_backward(n, z, c, factor, dz);
+}
+
+void bernoulli_loss(std::size_t n, std::size_t n_valid, const float* a, const float* x, const float* weight,
+                    float* da, double* loss) noexcept {
+  DEEPSAD_CALL_KERNEL(bernoulli_loss, n, n_valid, a, x, weight, da, loss);
+}
+
+void bernoulli_loss(std::size_t n, std::size_t n_valid, const double* a, const double* x,
+                    const double* weight, double* da, double* loss) noexcept {
+  reference::bernoulli_loss(n, n_valid, a, x, weight, da, loss);
 }
 
 }  // namespace deepsad::kernels

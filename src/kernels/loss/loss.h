@@ -27,4 +27,13 @@ void squared_distance_backward(std::size_t n, const float* z, const float* c, co
 void squared_distance_backward(std::size_t n, const double* z, const double* c, const double* factor,
                                double* dz) noexcept;
 
+/// Negative log-likelihood of x under Bernoulli variables with logits a: loss[l] = sum_j softplus(a[j]) -
+/// x[j] a[j], which is -sum_j x[j] log r[j] + (1 - x[j]) log(1 - r[j]) with r = sigmoid(a) without its
+/// overflow; lanes l < n_valid (0 beyond). da[j] = weight[l] (r[j] - x[j]) (0 in unused lanes). a, x [n][16],
+/// weight [16]. da may be nullptr when only the loss is wanted; then weight may be too.
+void bernoulli_loss(std::size_t n, std::size_t n_valid, const float* a, const float* x, const float* weight,
+                    float* da, double* loss) noexcept;
+void bernoulli_loss(std::size_t n, std::size_t n_valid, const double* a, const double* x,
+                    const double* weight, double* da, double* loss) noexcept;
+
 }  // namespace deepsad::kernels

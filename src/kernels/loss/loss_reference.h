@@ -1,6 +1,8 @@
 // The losses as they are written in loss.h. Scalar set of the float kernels, only set of double.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 #include "kernels/loss/loss.h"
@@ -40,6 +42,24 @@ void squared_distance_backward(std::size_t n, const T* z, const T* c, const T* f
     for (std::size_t l = 0; l < kLanes; ++l) {
       const T difference = z[j * kLanes + l] - c[j];
       dz[j * kLanes + l] = factor[l] == 0 ? T{0} : T{2} * difference * factor[l];
+    }
+  }
+}
+
+template <class T>
+void bernoulli_loss(std::size_t n, std::size_t n_valid, const T* a, const T* x, const T* weight, T* da,
+                    double* loss) noexcept {
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    loss[l] = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      const std::size_t at = j * kLanes + l;
+      if (l >= n_valid) {
+        if (da != nullptr) da[at] = 0;
+        continue;
+      }
+      const T e = std::exp(-std::abs(a[at]));
+      loss[l] += static_cast<double>(std::max(a[at], T{0}) + std::log1p(e) - x[at] * a[at]);
+      if (da != nullptr) da[at] = weight[l] * ((a[at] < 0 ? e : T{1}) / (T{1} + e) - x[at]);
     }
   }
 }
