@@ -232,6 +232,17 @@ class Reader {
     }
   }
 
+  NetworkWidths widths(const Json& document) const {
+    NetworkWidths result;
+    if (document.contains("name")) result.name = text(document["name"], "/name");
+    if (!document.contains("rep_dim"))
+      refuse(document.contains("hidden") ? "/hidden" : "", "an MLP needs the key \"rep_dim\" too");
+    if (document.contains("hidden") && document["hidden"] != Json::array())
+      result.hidden = shape(document["hidden"], "/hidden");
+    result.rep_dim = whole_number(document["rep_dim"], "/rep_dim");
+    return result;
+  }
+
   NetworkDefinition definition(const Json& document, const Shape& default_input) const {
     NetworkDefinition result = unvalidated(document, default_input);
     try {
@@ -254,15 +265,12 @@ class Reader {
             "/hidden",
             "an MLP by widths (hidden, rep_dim) and lists of layers (encoder, decoder) exclude each other");
       }
-      if (!document.contains("rep_dim")) refuse("/hidden", "an MLP needs the key \"rep_dim\" too");
-      std::vector<std::size_t> hidden;
-      if (document.contains("hidden") && document["hidden"] != Json::array())
-        hidden = shape(document["hidden"], "/hidden");
+      const NetworkWidths wanted = widths(document);
       if (input.size() != 1) {
         refuse("",
                fmt::format("an MLP wants a vector as input, the data has samples of {}", to_string(input)));
       }
-      return mlp(result.name, input[0], hidden, whole_number(document["rep_dim"], "/rep_dim"));
+      return mlp(result.name, input[0], wanted.hidden, wanted.rep_dim);
     }
     if (!document.contains("encoder")) refuse("", "wanted either hidden and rep_dim, or a list [[encoder]]");
     result.encoder = {input, layers(document["encoder"], "/encoder")};
@@ -301,6 +309,16 @@ Json toml_to_json(const toml::node& node, const std::string& path, std::map<std:
   return "(a date or time)";
 }
 
+// A TOML document in JSON form, and the line of every key.
+Json parse_toml(std::string_view text, const std::string& source, std::map<std::string, unsigned>& lines) {
+  try {
+    return toml_to_json(toml::parse(text, std::string_view(source)), "", lines);
+  } catch (const toml::parse_error& error) {
+    throw InvalidArgument(fmt::format("{}:{}:{}: not TOML: {}", source, error.source().begin.line,
+                                      error.source().begin.column, error.description()));
+  }
+}
+
 }  // namespace
 
 std::string to_json(const NetworkDefinition& definition) {
@@ -325,13 +343,7 @@ NetworkDefinition network_from_json(std::string_view text, const std::string& so
 
 NetworkDefinition network_from_toml(std::string_view text, const std::string& source, const Shape& input) {
   std::map<std::string, unsigned> lines;
-  Json document;
-  try {
-    document = toml_to_json(toml::parse(text, std::string_view(source)), "", lines);
-  } catch (const toml::parse_error& error) {
-    throw InvalidArgument(fmt::format("{}:{}:{}: not TOML: {}", source, error.source().begin.line,
-                                      error.source().begin.column, error.description()));
-  }
+  const Json document = parse_toml(text, source, lines);
   const Reader reader(source, lines);
   NetworkDefinition definition = reader.definition(document, input);
   if (definition.encoder.input != input) {
@@ -339,6 +351,14 @@ NetworkDefinition network_from_toml(std::string_view text, const std::string& so
                                         to_string(definition.encoder.input), to_string(input)));
   }
   return definition;
+}
+
+NetworkWidths network_widths_from_toml(std::string_view text, const std::string& source) {
+  std::map<std::string, unsigned> lines;
+  const Json document = parse_toml(text, source, lines);
+  const Reader reader(source, lines);
+  reader.allow_keys(document, "", {"name", "hidden", "rep_dim"});
+  return reader.widths(document);
 }
 
 }  // namespace deepsad

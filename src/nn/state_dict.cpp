@@ -90,9 +90,12 @@ StateDict with_prefix(StateDict state, std::string_view prefix) {
 }
 
 std::string mismatch(const NetworkSpec& spec, const StateDict& state) {
+  return mismatch(state_tensors(spec), state);
+}
+
+std::string mismatch(const std::vector<TensorInfo>& wanted, const StateDict& state) {
   std::string text;
   const auto complain = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
-  const std::vector<TensorInfo> wanted = state_tensors(spec);
   for (const TensorInfo& info : wanted) {
     const auto found = std::find_if(state.begin(), state.end(),
                                     [&](const StateTensor& tensor) { return tensor.name == info.name; });

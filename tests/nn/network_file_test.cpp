@@ -296,7 +296,7 @@ TEST(Documentation, ExamplesOfNetworksTrain) {
     }
     ++n_trained;
   }
-  EXPECT_EQ(n_trained, 3U);
+  EXPECT_EQ(n_trained, 4U);
   EXPECT_EQ(n_refused, 2U);
 }
 

@@ -48,10 +48,10 @@ Matrix<T> random_matrix(std::size_t rows, std::size_t cols, std::uint64_t seed, 
 
 /// The weights and running statistics that the golden values were computed with (specification, appendix
 /// B.1).
-inline StateDict golden_state(const NetworkSpec& spec) {
+inline StateDict golden_state(const std::vector<TensorInfo>& tensors) {
   StateDict state;
   std::uint32_t tensor_number = 0;
-  for (const TensorInfo& info : state_tensors(spec)) {
+  for (const TensorInfo& info : tensors) {
     StateTensor tensor{.name = info.name, .shape = info.shape, .values = {}, .is_count = false, .count = 0};
     if (info.role == TensorRole::num_batches_tracked) {
       tensor.is_count = true;
@@ -76,6 +76,10 @@ inline StateDict golden_state(const NetworkSpec& spec) {
     state.push_back(std::move(tensor));
   }
   return state;
+}
+
+inline StateDict golden_state(const NetworkSpec& spec) {
+  return golden_state(state_tensors(spec));
 }
 
 /// The inputs of the golden values: element k of the batch is u(k, 1000).

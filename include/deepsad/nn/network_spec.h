@@ -123,4 +123,13 @@ void validate(const NetworkDefinition& definition);
 [[nodiscard]] NetworkDefinition network_from_toml(std::string_view toml, const std::string& source,
                                                   const Shape& input);
 
+/// The short form of such a file, where only widths can be chosen: `hidden`, `rep_dim` and perhaps `name`.
+struct NetworkWidths {
+  std::string name = "custom";
+  std::vector<std::size_t> hidden;
+  std::size_t rep_dim = 0;
+};
+/// @throws as network_from_toml, for any other key too.
+[[nodiscard]] NetworkWidths network_widths_from_toml(std::string_view toml, const std::string& source);
+
 }  // namespace deepsad

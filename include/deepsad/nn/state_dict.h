@@ -36,5 +36,7 @@ using StateDict = std::vector<StateTensor>;
 /// What is wrong with `state` for a network of this spec: "" or the names that are missing, extra or of
 /// another shape.
 [[nodiscard]] std::string mismatch(const NetworkSpec& spec, const StateDict& state);
+/// The same for a list of tensors.
+[[nodiscard]] std::string mismatch(const std::vector<TensorInfo>& wanted, const StateDict& state);
 
 }  // namespace deepsad
