@@ -67,6 +67,12 @@ void check_trainable(const NetworkSpec& spec, std::size_t n_features, std::size_
                                       phase, to_string(spec.input), n_elements(spec.input), n_features));
   }
   if (n_rows == 0) throw InvalidArgument(fmt::format("[{}] there are no rows to train on", phase));
+  check_batch_norm(spec, n_rows, options, phase);
+  (void)batch_ends(n_rows, options);  // refuses what the reference could not train on
+}
+
+void check_batch_norm(const NetworkSpec& spec, std::size_t n_rows, const TrainingOptions& options,
+                      const std::string& phase) {
   const std::vector<Shape> shapes = layer_shapes(spec);
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     if (spec.layers[i].kind != LayerKind::batch_norm || shapes[i].size() != 1) continue;
@@ -78,7 +84,6 @@ void check_trainable(const NetworkSpec& spec, std::size_t n_features, std::size_
                       n_rows == 1 ? "is 1 row" : fmt::format("are {} rows", n_rows), options.batch_size));
     }
   }
-  (void)batch_ends(n_rows, options);  // refuses what the reference could not train on
 }
 
 void check_scorable(const NetworkSpec& spec, bool fitted, MatrixView<const float> x, std::size_t n_scores) {

@@ -35,6 +35,10 @@ void score_reconstruction(Plan<float>& autoencoder, MatrixView<const float> x, s
 void check_trainable(const NetworkSpec& spec, std::size_t n_features, std::size_t n_rows,
                      const TrainingOptions& options, const std::string& phase);
 
+/// The last of these, for a part of a model.
+void check_batch_norm(const NetworkSpec& spec, std::size_t n_rows, const TrainingOptions& options,
+                      const std::string& phase);
+
 /// @throws InvalidArgument naming both shapes, if x cannot be scored by a network of this spec.
 void check_scorable(const NetworkSpec& spec, bool fitted, MatrixView<const float> x, std::size_t n_scores);
 

@@ -30,8 +30,14 @@ class PlanCache {
   /// f(plan). `spec` and `state` are the same in all calls between two clear()s.
   template <class F>
   void with(const NetworkSpec& spec, const StateDict& state, ThreadPool& pool, F&& f) {
+    with(
+        pool, [&] { return inference_plan(spec, state, pool); }, f);
+  }
+  /// The same with compile() for the plan, for a network that takes only a part of a model's tensors.
+  template <class Compile, class F>
+  void with(ThreadPool& pool, Compile&& compile, F&& f) {
     Entry entry = take(pool);
-    if (!entry.plan) entry.plan = inference_plan(spec, state, pool);
+    if (!entry.plan) entry.plan = compile();
     f(*entry.plan);
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(entry));

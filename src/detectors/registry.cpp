@@ -14,9 +14,9 @@ struct Entry {
 };
 
 constexpr Entry kRegistry[] = {
-    {"deep_sad", restore_deep_sad},
-    {"deep_svdd", restore_deep_sad},
-    {"autoencoder", restore_autoencoder},
+    {"deep_sad", restore_deep_sad},       {"deep_svdd", restore_deep_sad},
+    {"autoencoder", restore_autoencoder}, {"vae", restore_vae},
+    {"dgm_m2", restore_deep_generative},  {"dgm_m1m2", restore_deep_generative},
 };
 
 }  // namespace

@@ -17,5 +17,10 @@ namespace deepsad {
 [[nodiscard]] std::unique_ptr<Detector> restore_autoencoder(const std::string& method,
                                                             const Json& description, StateDict tensors,
                                                             const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_vae(const std::string& method, const Json& description,
+                                                    StateDict tensors, const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_deep_generative(const std::string& method,
+                                                                const Json& description, StateDict tensors,
+                                                                const std::string& source);
 
 }  // namespace deepsad

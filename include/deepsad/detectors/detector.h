@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "deepsad/core/aligned_buffer.h"
 #include "deepsad/core/matrix_view.h"
 #include "deepsad/core/parallel.h"
 #include "deepsad/core/progress.h"
@@ -42,6 +43,12 @@ struct Finding {
 /// A tensor of a fitted detector, as stored in the model file.
 using DetectorTensor = StateTensor;
 
+/// Samples that a generative model drew: what it has learned.
+struct GeneratedSamples {
+  std::string name;  ///< "normal", "anomalous"; "" where the model knows no labels
+  Matrix<float> x;   ///< one scaled sample a row, values in [0, 1]
+};
+
 /// A record of one phase for the run's files: "pretraining" (of the autoencoder) or "training".
 struct PhaseRecord {
   std::string name;
@@ -53,7 +60,7 @@ class Detector {
  public:
   virtual ~Detector() = default;
 
-  /// "deep_sad", "deep_svdd", "autoencoder".
+  /// The method's name in the registry: "deep_sad", "vae", ...
   [[nodiscard]] virtual std::string method() const = 0;
   /// Number of features a row must have.
   [[nodiscard]] virtual std::size_t n_features() const = 0;
@@ -74,12 +81,18 @@ class Detector {
   /// Facts of the last fit() for results.json as JSON text (clamped components, transferred tensors, radius,
   /// ...).
   [[nodiscard]] virtual std::string fit_report() const = 0;
-  /// The autoencoder that pretraining left, as a detector of its own (score: reconstruction error), or
+  /// The autoencoder or VAE that pretraining left, as a detector of its own (score: reconstruction error), or
   /// nullptr.
   [[nodiscard]] virtual std::unique_ptr<Detector> pretrained_autoencoder() const { return nullptr; }
   /// The detector as it was before its own training (after transfer, with its centre), to tell whether
   /// training changed anything, or nullptr.
   [[nodiscard]] virtual std::unique_ptr<Detector> before_training() const { return nullptr; }
+  /// n samples of each kind that a generative model can draw, the same for the same seed; nothing from
+  /// others.
+  [[nodiscard]] virtual std::vector<GeneratedSamples> generate(std::size_t /*n*/, std::uint64_t /*seed*/,
+                                                               ThreadPool& /*pool*/) const {
+    return {};
+  }
 };
 
 /// Rebuilds a detector from what tensors() and description() gave.
