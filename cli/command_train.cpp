@@ -8,6 +8,7 @@
 #include "deepsad/model/options_file.h"
 #include "deepsad/model/train_options.h"
 #include "deepsad/model/train_run.h"
+#include "deepsad/nn/generative_network.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/storage/run_folder.h"
 #include "run_log.h"
@@ -93,10 +94,11 @@ RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) 
   return arguments.flag("new_run") ? RunFolder::create_beside(out) : RunFolder::create(out);
 }
 
-int run_train(const Arguments& arguments, Console& console) {
+namespace {
+
+int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layers, Console& console) {
   if (arguments.flag("verbose")) console.set_verbosity(Verbosity::verbose);
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
-  const std::vector<OptionLayer> layers = option_layers(arguments);
   if (arguments.has("seeds") || arguments.has("vary")) {
     std::vector<GridRun> runs = grid_runs(arguments, layers);
     for (GridRun& run : runs) complete(run.options, arguments);
@@ -136,6 +138,38 @@ int run_train(const Arguments& arguments, Console& console) {
     }
     throw;
   }
+}
+
+}  // namespace
+
+int run_train(const Arguments& arguments, Console& console) {
+  return train_with(arguments, option_layers(arguments), console);
+}
+
+int run_baseline_semidgm(const Arguments& arguments, Console& console) {
+  std::vector<OptionLayer> layers = option_layers(arguments);
+  // The published program tells M2 from M1+M2 by the network's name.
+  std::string network;
+  for (const OptionLayer& layer : layers) {
+    for (const OptionAssignment& given : layer) {
+      if (given.option->name == "network") network = option_value_text(given.value);
+      if (given.option->name == "method")
+        throw InvalidArgument(
+            fmt::format("{}: the network's name says the method of `deepsad baseline semidgm`; leave it out",
+                        given.place));
+    }
+  }
+  const std::optional<GenerativeKind> kind = generative_kind_of(network);
+  if (!kind || *kind == GenerativeKind::vae)
+    throw InvalidArgument(
+        fmt::format("NETWORK: got \"{}\", wanted SET_DGM_M2 or SET_DGM_M1M2, SET the data set's name; with "
+                    "other networks use "
+                    "`deepsad train --method dgm_m2` or dgm_m1m2",
+                    network));
+  layers.insert(layers.begin(),
+                OptionLayer{{find_train_option("method"),
+                             std::string(*kind == GenerativeKind::m2 ? "dgm_m2" : "dgm_m1m2"), "NETWORK"}});
+  return train_with(arguments, layers, console);
 }
 
 }  // namespace deepsad::cli

@@ -24,6 +24,7 @@ int run_command(const std::string& name, const Arguments& arguments, Console& co
 
 // declarations.cpp
 Command declare_train();
+Command declare_baseline_semidgm();
 Command declare_evaluate();
 Command declare_score();
 Command declare_inspect();
@@ -34,6 +35,7 @@ Command declare_version();
 
 // command_<name>.cpp
 int run_train(const Arguments& arguments, Console& console);
+int run_baseline_semidgm(const Arguments& arguments, Console& console);
 int run_evaluate(const Arguments& arguments, Console& console);
 int run_score(const Arguments& arguments, Console& console);
 int run_inspect(const Arguments& arguments, Console& console);

@@ -17,7 +17,24 @@ constexpr const char* kTrainDetails =
     "\n"
     "With NETWORK, OUT and DATA it takes the arguments of the published Deep SAD program.";
 
+constexpr const char* kSemiDgmDetails =
+    "Takes the arguments of the published program baseline_SemiDGM: `deepsad train` with the method that "
+    "the\n"
+    "network's name says (dgm_m2, dgm_m1m2). M1+M2 trains its VAE first (--pretrain, --vae-...); M2 has "
+    "none.\n"
+    "\n"
+    "  deepsad baseline semidgm mnist mnist_DGM_M1M2 OUT DATA --pretrain True --ratio_known_outlier 0.05\n"
+    "      --n_known_outlier_classes 1";
+
 }  // namespace
+
+Command declare_baseline_semidgm() {
+  Command command = declare_train();
+  command.name = "baseline semidgm";
+  command.summary = "Train a semi-supervised deep generative model, spelt as published.";
+  command.details = kSemiDgmDetails;
+  return command;
+}
 
 Command declare_train() {
   Command command{

@@ -24,10 +24,15 @@ struct CommandEntry {
 };
 
 constexpr std::array kCommands{
-    CommandEntry{"train", declare_train},           CommandEntry{"evaluate", declare_evaluate},
-    CommandEntry{"score", declare_score},           CommandEntry{"inspect", declare_inspect},
-    CommandEntry{"data list", declare_data_list},   CommandEntry{"data info", declare_data_info},
-    CommandEntry{"data fetch", declare_data_fetch}, CommandEntry{"version", declare_version},
+    CommandEntry{"train", declare_train},
+    CommandEntry{"evaluate", declare_evaluate},
+    CommandEntry{"score", declare_score},
+    CommandEntry{"inspect", declare_inspect},
+    CommandEntry{"data list", declare_data_list},
+    CommandEntry{"data info", declare_data_info},
+    CommandEntry{"baseline semidgm", declare_baseline_semidgm},
+    CommandEntry{"data fetch", declare_data_fetch},
+    CommandEntry{"version", declare_version},
 };
 
 // Commands whose names begin with `prefix` ("" = all), one a line.
@@ -38,7 +43,7 @@ std::string command_list(const std::string& prefix) {
       prefix);
   for (const CommandEntry& entry : kCommands)
     if (std::string(entry.name).starts_with(prefix))
-      text += fmt::format("  {:<12}{}\n", entry.name, entry.declare().summary);
+      text += fmt::format("  {:<18}{}\n", entry.name, entry.declare().summary);
   return text +
          "\n`deepsad COMMAND --help` shows a command's arguments and options with defaults, units and "
          "ranges.\n"
@@ -59,6 +64,12 @@ std::string command_list(const std::string& prefix) {
                                                  : fmt::format("did you mean \"{}{}\"?", prefix, near)));
 }
 
+// Whether the word is the first of commands of two words, as "data" is.
+bool is_group(const std::string& word) {
+  return std::any_of(kCommands.begin(), kCommands.end(),
+                     [&](const CommandEntry& e) { return std::string(e.name).starts_with(word + " "); });
+}
+
 bool asks_for_help(const std::string& word) {
   return word == "--help" || word == "-h" || word == "help";
 }
@@ -69,7 +80,7 @@ int dispatch(std::vector<std::string> words, char** argv, Console& console) {
     words.push_back("--help");
   }
   std::string prefix;
-  if (!words.empty() && words[0] == "data") prefix = "data ";
+  if (!words.empty() && is_group(words[0])) prefix = words[0] + " ";
   const std::span<const std::string> rest = std::span(words).subspan(prefix.empty() ? 0 : 1);
   if (rest.empty()) {
     console.say(command_list(prefix));

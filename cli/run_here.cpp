@@ -14,10 +14,15 @@ struct Runner {
 };
 
 constexpr std::array kRunners{
-    Runner{"train", run_train},           Runner{"evaluate", run_evaluate},
-    Runner{"score", run_score},           Runner{"inspect", run_inspect},
-    Runner{"data list", run_data_list},   Runner{"data info", run_data_info},
-    Runner{"data fetch", run_data_fetch}, Runner{"version", run_version},
+    Runner{"baseline semidgm", run_baseline_semidgm},
+    Runner{"train", run_train},
+    Runner{"evaluate", run_evaluate},
+    Runner{"score", run_score},
+    Runner{"inspect", run_inspect},
+    Runner{"data list", run_data_list},
+    Runner{"data info", run_data_info},
+    Runner{"data fetch", run_data_fetch},
+    Runner{"version", run_version},
 };
 
 }  // namespace

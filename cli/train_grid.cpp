@@ -183,13 +183,8 @@ std::vector<GridRun> grid_runs(const Arguments& arguments, const std::vector<Opt
     throw InvalidArgument("--seed and --seeds say the same; give one of them");
   const std::vector<Axis> axes = parse_axes(arguments);
   std::vector<std::uint64_t> seeds;
-  if (arguments.has("seeds")) {
-    seeds = parse_seeds(arguments.text("seeds"));
-  } else {
-    // All settings with the same seed, so that they differ in nothing else.
-    seeds.push_back(merge_options(layers).seed.value_or(seed_from_entropy()));
-  }
-  std::size_t n = seeds.size();
+  if (arguments.has("seeds")) seeds = parse_seeds(arguments.text("seeds"));
+  std::size_t n = std::max<std::size_t>(1, seeds.size());
   for (const Axis& axis : axes) {
     n *= axis.values.size();
     if (n > kMaxRuns) throw InvalidArgument(fmt::format("--vary: more than {} runs", kMaxRuns));
@@ -199,7 +194,7 @@ std::vector<GridRun> grid_runs(const Arguments& arguments, const std::vector<Opt
     GridRun run;
     std::vector<OptionLayer> all = layers;
     OptionLayer varied;
-    std::size_t rest = k / seeds.size();
+    std::size_t rest = k / std::max<std::size_t>(1, seeds.size());
     std::vector<std::size_t> position(axes.size());
     for (std::size_t a = axes.size(); a-- > 0;) {
       position[a] = rest % axes[a].values.size();
@@ -218,6 +213,8 @@ std::vector<GridRun> grid_runs(const Arguments& arguments, const std::vector<Opt
     }
     all.push_back(std::move(varied));
     run.options = merge_options(all);
+    // Without --seeds all settings have the same seed, so that they differ in nothing else.
+    if (seeds.empty()) seeds.push_back(run.options.seed.value_or(seed_from_entropy()));
     run.options.seed = seeds[k % seeds.size()];
     run.name = fmt::format("{}{}seed-{}", run.setting, run.setting.empty() ? "" : "_", *run.options.seed);
     runs.push_back(std::move(run));

@@ -19,6 +19,10 @@ constexpr double kMaxEpochs = 1e6;
 constexpr double kMaxBatch = 1e6;
 constexpr double kMaxClass = 1e6;
 constexpr double kMaxThreads = 1024;
+constexpr double kMaxCodes = 1e4;
+
+constexpr const char* kM2 = "dgm_m2";
+constexpr const char* kM1M2 = "dgm_m1m2";
 
 /// An interval of numbers, as a test and in words.
 struct Range {
@@ -218,6 +222,11 @@ void check_classes(const OptionValue& value) {
   if (std::adjacent_find(list.begin(), list.end()) != list.end()) refuse(value, "every class once");
 }
 
+void check_alpha(const OptionValue& value) {
+  const double alpha = std::get<double>(value);
+  if (alpha < 0 && alpha != -1) refuse(value, "a number >= 0, or -1 for the default");
+}
+
 void check_device(const OptionValue& value) {
   const auto& text = std::get<std::string>(value);
   if (text == "auto" || text == "cpu") return;
@@ -294,7 +303,7 @@ std::vector<OptionDeclaration> declare_options() {
 
   const std::string method = "Method and network";
   add(Declare("method", &T::method, method, "detector to train")
-          .one_of({"deep_sad", "deep_svdd", "autoencoder"}));
+          .one_of({"deep_sad", "deep_svdd", "autoencoder", "vae", "dgm_m2", "dgm_m1m2"}));
   add(Declare("network", &T::network, method, "network of the catalogue, or a TOML file that describes one")
           .alias("net_name")
           .shown_default("chosen from the data")
@@ -332,8 +341,10 @@ std::vector<OptionDeclaration> declare_options() {
           .range(at_least(0)));
 
   const std::string pretraining = "Pretraining of the autoencoder";
-  add(Declare("pretrain", &T::pretrain, pretraining,
-              "train an autoencoder first and start from its encoder"));
+  add(Declare(
+      "pretrain", &T::pretrain, pretraining,
+      "train an autoencoder first and start from its encoder; dgm_m1m2: the VAE on whose code it works; "
+      "dgm_m2 has none, so there it is false"));
   add(Declare("ae_optimizer_name", &T::ae_optimizer_name, pretraining, "optimiser").one_of({"adam"}));
   add(Declare("ae_lr", &T::ae_lr, pretraining, "learning rate").range(above(0)));
   add(Declare("ae_n_epochs", &T::ae_n_epochs, pretraining, "passes over the training set")
@@ -353,6 +364,47 @@ std::vector<OptionDeclaration> declare_options() {
           .range(at_least(0)));
   add(Declare("ae_exclude_labelled_anomalies", &T::ae_exclude_labelled_anomalies, pretraining,
               "leave the labelled anomalies out of the autoencoder's training"));
+
+  const std::string vae = "Training of the VAE (vae, dgm_m1m2)";
+  add(Declare("vae_optimizer_name", &T::vae_optimizer_name, vae, "optimiser").one_of({"adam"}));
+  add(Declare("vae_lr", &T::vae_lr, vae, "learning rate").range(above(0)));
+  add(Declare("vae_n_epochs", &T::vae_n_epochs, vae, "passes over the training set")
+          .unit("epochs")
+          .range(between(0, kMaxEpochs)));
+  add(Declare("vae_lr_milestone", &T::vae_lr_milestone, vae,
+              "epochs (counted from 0) from which on the learning rate is a tenth; ascending")
+          .unit("epochs")
+          .range(between(1, kMaxEpochs))
+          .shown_default("none")
+          .check(check_ascending));
+  add(Declare("vae_batch_size", &T::vae_batch_size, vae, "rows of one step")
+          .unit("rows")
+          .range(between(1, kMaxBatch)));
+  add(Declare("vae_weight_decay", &T::vae_weight_decay, vae, "L2 penalty: gradient += weight_decay * weight")
+          .range(at_least(0)));
+  add(Declare("vae_exclude_labelled_anomalies", &T::vae_exclude_labelled_anomalies, vae,
+              "leave the labelled anomalies out of the VAE's training"));
+
+  const std::string generative = "Deep generative models";
+  add(Declare("log_variance", &T::log_variance, generative,
+              "form of the posterior's log-variance; softplus keeps it above 0, as the published code does")
+          .one_of({"bounded", "softplus"}));
+  add(Declare("kl", &T::kl, generative, "how the posterior's divergence from the prior is computed")
+          .one_of({"closed-form", "single-sample"}));
+  add(Declare("score_samples", &T::score_samples, generative,
+              "vae: codes drawn for a row's score, with the same noise for every row; 0 = its mean code")
+          .unit("codes")
+          .range(between(0, kMaxCodes)));
+  add(Declare("dgm_alpha", &T::dgm_alpha, generative, "dgm_m2, dgm_m1m2: weight of the classification term")
+          .range(at_least(-1))
+          .range_in_words(">= 0, or -1 for the default")
+          .shown_default("0.1 x unlabelled rows / labelled rows")
+          .check(check_alpha));
+  add(Declare("dgm_weights", &T::dgm_weights, generative,
+              "dgm_m2, dgm_m1m2: means weighs the labelled and the unlabelled rows of a batch as two wholes, "
+              "counts "
+              "every row the same")
+          .one_of({"means", "counts"}));
 
   const std::string run = "Run";
   add(Declare("preset", &T::preset, run, "recipe the other options start from")
@@ -415,6 +467,30 @@ std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
     }
   }
   return list;
+}
+
+// What the deep generative models cannot do, said before any work.
+void validate_generative(const TrainOptions& options) {
+  if (options.method == kM2 && options.pretrain)
+    throw InvalidArgument(
+        "option pretrain: got true, but dgm_m2 has no VAE to pretrain; leave it out, or take "
+        "dgm_m1m2");
+  if (options.method == kM1M2 && !options.pretrain)
+    throw InvalidArgument(
+        "option pretrain: got false, but dgm_m1m2 works on the code of a VAE, which must be "
+        "trained first; leave it out, or take dgm_m2");
+  if (options.method != kM2 && options.method != kM1M2) return;
+  const double labelled = options.ratio_known_normal + options.ratio_known_outlier;
+  if (labelled == 0)
+    throw InvalidArgument(fmt::format(
+        "options ratio_known_outlier and ratio_known_normal: both are 0, but {} learns from labels "
+        "which of its two classes is the anomalous one; give one of them, or take the method vae",
+        options.method));
+  if (labelled >= 1 && options.dgm_alpha < 0)
+    throw InvalidArgument(
+        "options ratio_known_normal and ratio_known_outlier: every row would be labelled, so "
+        "that the default dgm_alpha is 0 and the classifier would learn nothing; give "
+        "dgm_alpha, or leave rows unlabelled");
 }
 
 }  // namespace
@@ -490,15 +566,20 @@ TrainOptions starting_options(const std::string& preset, const std::string& comp
     options.eta = 1.0;
     options.center_rows = "without-labelled-anomalies";
     options.pretrain = true;
-    // 50 epochs at 1e-4, then 100 at 1e-5, for both phases. The paper's lambda / 2 |W|^2 with lambda = 1e-6
+    // 50 epochs at 1e-4, then 100 at 1e-5, for all phases. The paper's lambda / 2 |W|^2 with lambda = 1e-6
     // is Adam's coupled decay 1e-6, for its gradient is lambda W.
-    options.lr = options.ae_lr = 1e-4;
-    options.n_epochs = options.ae_n_epochs = 150;
-    options.lr_milestone = options.ae_lr_milestone = {50};
-    options.batch_size = options.ae_batch_size = 200;
-    options.weight_decay = options.ae_weight_decay = 1e-6;
+    options.lr = options.ae_lr = options.vae_lr = 1e-4;
+    options.n_epochs = options.ae_n_epochs = options.vae_n_epochs = 150;
+    options.lr_milestone = options.ae_lr_milestone = options.vae_lr_milestone = {50};
+    options.batch_size = options.ae_batch_size = options.vae_batch_size = 200;
+    options.weight_decay = options.ae_weight_decay = options.vae_weight_decay = 1e-6;
   }
-  if (compat == "reference") options.center_rows = "all";
+  if (compat == "reference") {
+    options.center_rows = "all";
+    options.log_variance = "softplus";
+    options.kl = "single-sample";
+    options.score_samples = 1;
+  }
   return options;
 }
 
@@ -513,13 +594,19 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
   TrainOptions start;
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer)
-      if (assignment.option->name == "preset" || assignment.option->name == "compat")
+      if (assignment.option->name == "preset" || assignment.option->name == "compat" ||
+          assignment.option->name == "method")
         apply(start, assignment);
   TrainOptions options = starting_options(start.preset, start.compat);
+  if (start.method == kM2) options.pretrain = false;  // it has nothing to pretrain
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer) apply(options, assignment);
   validate(options);
   return options;
+}
+
+bool is_generative_method(const std::string& method) {
+  return method == "vae" || method == kM2 || method == kM1M2;
 }
 
 void validate(const TrainOptions& options) {
@@ -555,11 +642,13 @@ void validate(const TrainOptions& options) {
   if (options.objective == "soft-boundary" && options.method != "deep_svdd")
     throw InvalidArgument(fmt::format(
         "option objective: soft-boundary belongs to method deep_svdd, but method is {}", options.method));
+  validate_generative(options);
   if (options.compat == "reference") {
-    if (options.method != "deep_sad")
-      throw InvalidArgument(
-          fmt::format("option compat: reference stands for the published Deep SAD program, but method is {}",
-                      options.method));
+    if (options.method != "deep_sad" && !is_generative_method(options.method))
+      throw InvalidArgument(fmt::format(
+          "option compat: reference stands for the published programs of Deep SAD and of the deep "
+          "generative models, but method is {}",
+          options.method));
     if (options.seed.value_or(0) > kMaxReferenceSeed)
       throw InvalidArgument(
           fmt::format("option seed: got {}, but the generators of compat reference take at most {}",

@@ -14,10 +14,12 @@
 #include "deepsad/core/reference_random.h"
 #include "deepsad/core/version.h"
 #include "deepsad/data/split.h"
+#include "deepsad/detectors/deep_generative.h"
 #include "deepsad/detectors/deep_sad.h"
 #include "deepsad/evaluation/average_precision.h"
 #include "deepsad/evaluation/roc_auc.h"
 #include "deepsad/nn/catalogue.h"
+#include "deepsad/nn/generative_network.h"
 #include "kernels/isa.h"
 #include "model/data_source.h"
 #include "model/train_on_source.h"
@@ -28,6 +30,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kGeneratedSamples = 32;  // of a kind, for the picture: the images of one grid
 constexpr std::size_t kGroup = 16;  // samples that the engine works on at a time, and its partial gradients
 
 double seconds_since(Clock::time_point start) {
@@ -127,17 +130,29 @@ Selection select(const TrainOptions& options, const SourceData& source, const Pa
   return selection;
 }
 
+const char* generative_method(GenerativeKind kind) {
+  return kind == GenerativeKind::vae ? "vae" : kind == GenerativeKind::m2 ? "dgm_m2" : "dgm_m1m2";
+}
+
+std::string network_file_text(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) throw InvalidArgument(fmt::format("{}: cannot open the network file", path));
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
 NetworkDefinition choose_network(TrainOptions& options, const Dataset& data) {
   NetworkDefinition network;
   if (options.network.empty()) {
     network = default_network(data.name, data.sample_shape);
     options.network = network.name;
   } else if (options.network.ends_with(".toml")) {
-    std::ifstream in(options.network);
-    if (!in) throw InvalidArgument(fmt::format("{}: cannot open the network file", options.network));
-    std::ostringstream text;
-    text << in.rdbuf();
-    return network_from_toml(text.str(), options.network, data.sample_shape);
+    return network_from_toml(network_file_text(options.network), options.network, data.sample_shape);
+  } else if (generative_kind_of(options.network)) {
+    throw InvalidArgument(fmt::format("network {} is for the method {}, but method is {}", options.network,
+                                      generative_method(*generative_kind_of(options.network)),
+                                      options.method));
   } else {
     const auto& known = network_names();
     // Networks chosen by default for other shapes have names of their own; a stored configuration gives them
@@ -193,6 +208,81 @@ std::unique_ptr<Detector> make_detector(const TrainOptions& options, const Netwo
   }
   throw InvalidArgument(
       fmt::format("unknown method \"{}\"; known: {}", options.method, fmt::join(detector_methods(), ", ")));
+}
+
+GenerativeKind generative_kind(const std::string& method) {
+  return method == "vae"      ? GenerativeKind::vae
+         : method == "dgm_m2" ? GenerativeKind::m2
+                              : GenerativeKind::m1m2;
+}
+
+GenerativeNetwork choose_generative_network(TrainOptions& options, const Dataset& data) {
+  const GenerativeKind kind = generative_kind(options.method);
+  if (options.network.ends_with(".toml")) {
+    return generative_network_from_toml(network_file_text(options.network), options.network,
+                                        data.sample_shape, kind);
+  }
+  GenerativeNetwork network = default_generative_network(data.name, data.sample_shape, kind);
+  if (options.network.empty()) options.network = network.name;
+  if (options.network != network.name) {
+    const std::optional<GenerativeKind> other = generative_kind_of(options.network);
+    if (other && *other != kind) {
+      throw InvalidArgument(fmt::format("network {} is for the method {}, but method is {}", options.network,
+                                        generative_method(*other), options.method));
+    }
+    network = generative_network_by_name(options.network, kind);
+  }
+  if (n_elements(network.input) != n_elements(data.sample_shape)) {
+    throw InvalidArgument(
+        fmt::format("network {} takes samples of {} but {} has {}; leave the network out to have one chosen",
+                    network.name, to_string(network.input), data.name, to_string(data.sample_shape)));
+  }
+  if (network.classifier_body) {
+    NetworkDefinition body{network.name, *network.classifier_body, std::nullopt};
+    network.classifier_body = with_slope(std::move(body), options.leaky_relu_slope).encoder;
+  }
+  return network;
+}
+
+std::unique_ptr<Detector> make_generative_detector(TrainOptions& options, const Dataset& data,
+                                                   bool reference) {
+  const GenerativeNetwork network = choose_generative_network(options, data);
+  const BoundOptions bound{.log_variance = options.log_variance == "softplus" ? LogVarianceForm::softplus
+                                                                              : LogVarianceForm::bounded,
+                           .kl = options.kl == "single-sample" ? KlForm::single_sample : KlForm::closed_form};
+  const VaeOptions vae{.training = {.learning_rate = options.vae_lr,
+                                    .n_epochs = options.vae_n_epochs,
+                                    .milestones = options.vae_lr_milestone,
+                                    .batch_size = options.vae_batch_size,
+                                    .weight_decay = options.vae_weight_decay,
+                                    .reference_quirks = reference},
+                       .bound = bound,
+                       .score_samples = options.score_samples,
+                       .exclude_labelled_anomalies = options.vae_exclude_labelled_anomalies};
+  if (options.method == "vae") return make_vae(network, vae);
+  DeepGenerativeOptions deep_generative{
+      .training = {.learning_rate = options.lr,
+                   .n_epochs = options.n_epochs,
+                   .milestones = options.lr_milestone,
+                   .batch_size = options.batch_size,
+                   .weight_decay = options.weight_decay,
+                   .reference_quirks = reference},
+      .weights = options.dgm_weights == "counts" ? TermWeights::counts : TermWeights::means,
+      .bound = bound,
+      .pretraining = vae,
+      .drop_single_labelled = reference};
+  if (options.dgm_alpha >= 0) {
+    deep_generative.alpha = options.dgm_alpha;
+  } else if (reference) {  // from the ratios asked for, not from those reached
+    const double labelled = options.ratio_known_normal + options.ratio_known_outlier;
+    deep_generative.alpha = 0.1 * (1 - labelled) / labelled;
+  }
+  return make_deep_generative(network, generative_kind(options.method), deep_generative);
+}
+
+std::unique_ptr<Detector> choose_detector(TrainOptions& options, const Dataset& data, bool reference) {
+  if (is_generative_method(options.method)) return make_generative_detector(options, data, reference);
+  return make_detector(options, choose_network(options, data), reference);
 }
 
 Metrics metrics_of(const TestScores& test) {
@@ -285,9 +375,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   run.instruction_set = kernels::isa_name(kernels::active_isa());
 
   const auto prepare_start = Clock::now();
-  const NetworkDefinition network = choose_network(options, source.train);
   std::unique_ptr<Detector> detector =
-      make_detector(options, network, reference);  // refuses bad options before any work
+      choose_detector(options, source.train, reference);  // refuses bad options before any work
   const Parts parts = split(source, *options.seed, reference);
   Selection selection = select(options, source, parts, reference);
   if (on_resolved) on_resolved(options);
@@ -351,6 +440,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   for (const Finding& finding : run.findings)
     observer.warn(fmt::format("{}: {}", finding.name, finding.text));
 
+  if (source.train.is_image()) run.generated = detector->generate(kGeneratedSamples, *options.seed, pool);
   run.model = std::make_shared<const Model>(std::move(detector), std::move(scaler), source.train.sample_shape,
                                             source.train.feature_names, std::move(setup),
                                             summary_of(options, selection.set, run.metrics));
@@ -361,8 +451,30 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
 
 std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& given) {
   TrainOptions options = given;
-  const NetworkDefinition definition = choose_network(options, source.train);
-  const NetworkSpec spec = definition.decoder ? autoencoder(definition) : definition.encoder;
+  // What one sample takes: values of all layers, and parameters.
+  double values_per_sample = 0, n_learnt = 0, n_outputs = 0;
+  const auto add = [&](const NetworkSpec& spec) {
+    // Activations and their gradients of every layer, for whole groups of samples.
+    for (const Shape& shape : layer_shapes(spec))
+      values_per_sample += 2 * static_cast<double>(n_elements(shape));
+    n_learnt += static_cast<double>(n_parameters(spec));
+  };
+  if (is_generative_method(options.method)) {
+    const GenerativeKind kind = generative_kind(options.method);
+    const GenerativeNetwork network = choose_generative_network(options, source.train);
+    const GenerativeSpecs specs = generative_specs(network, kind);
+    // An unlabelled row is two entries for encoder and decoder, one with either label.
+    for (std::size_t copy = 0; copy < (kind == GenerativeKind::vae ? 1 : kLabelValues); ++copy) {
+      add(specs.encoder);
+      add(specs.decoder);
+    }
+    if (specs.classifier) add(*specs.classifier);
+    n_outputs = static_cast<double>(2 * network.n_latent);
+  } else {
+    const NetworkDefinition definition = choose_network(options, source.train);
+    add(definition.decoder ? autoencoder(definition) : definition.encoder);
+    n_outputs = static_cast<double>(output_shape(definition.encoder)[0]);
+  }
   const std::vector<int> classes = sample_classes(source.train, all_rows(source.train.size()));
   const auto n_normal = static_cast<double>(std::count_if(classes.begin(), classes.end(), [&](int c) {
     return std::find(options.normal_class.begin(), options.normal_class.end(), c) !=
@@ -370,18 +482,15 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   }));
   const double a = options.ratio_known_normal, b = options.ratio_known_outlier, p = options.ratio_pollution;
   const double n_rows = n_normal / (a + (1 - p) * (1 - a - b));
-  const auto n_inputs = static_cast<double>(n_elements(spec.input));
-  // Activations and their gradients of every layer, for whole groups of samples.
-  double values_per_sample = n_inputs;
-  for (const Shape& shape : layer_shapes(spec))
-    values_per_sample += 2 * static_cast<double>(n_elements(shape));
-  const auto batch = static_cast<double>(std::max(options.batch_size, options.ae_batch_size) + kGroup);
+  const auto n_inputs = static_cast<double>(n_elements(source.train.sample_shape));
+  const auto batch = static_cast<double>(
+      std::max({options.batch_size, options.ae_batch_size, options.vae_batch_size}) + kGroup);
   // Weights, two moments, and partial gradients of at most kGroup blocks.
-  const auto parameters = static_cast<double>(n_parameters(spec)) * (3 + kGroup);
+  const double parameters = n_learnt * (3 + kGroup);
   // Codes and scores of the training rows before and after, and the test rows that are scored at a time.
-  const double outputs = n_rows * static_cast<double>(2 * output_shape(definition.encoder)[0] + 4);
+  const double outputs = n_rows * (2 * n_outputs + 4);
   constexpr double kMargin = 1.25;  // packed weights, padding, what the allocator keeps
-  const double floats = n_rows * n_inputs + values_per_sample * batch + parameters + outputs;
+  const double floats = n_rows * n_inputs + (values_per_sample + n_inputs) * batch + parameters + outputs;
   constexpr double kFixed = 8e6;  // scratch of kernels and scoring, code, tables of results
   return static_cast<std::size_t>(kMargin * floats * sizeof(float) + kFixed);
 }

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "deepsad/report/image_grid.h"
 #include "deepsad/report/png.h"
@@ -50,6 +53,20 @@ std::string autoencoder_json(const AutoencoderResult& result) {
 bool has_pictures(const Dataset& data) {
   return data.is_image() && (data.sample_shape[0] == 1 || data.sample_shape[0] == 3) &&
          std::holds_alternative<std::vector<std::uint8_t>>(data.values);
+}
+
+// The drawn images in the order they were drawn, as the other grids.
+std::vector<std::uint8_t> generated_grid(const GeneratedSamples& samples,
+                                         const std::vector<std::size_t>& shape) {
+  std::vector<std::uint8_t> pixels(samples.x.values.size());
+  std::transform(samples.x.values.begin(), samples.x.values.end(), pixels.begin(),
+                 [](float value) { return static_cast<std::uint8_t>(std::lround(255 * value)); });
+  Dataset images;
+  images.sample_shape = shape;
+  images.values = std::move(pixels);
+  std::vector<std::uint32_t> rows(samples.x.rows);
+  std::iota(rows.begin(), rows.end(), 0U);
+  return encode_png(enlarge(image_grid(images, rows), kGridEnlargement));
 }
 
 }  // namespace
@@ -125,7 +142,10 @@ std::string scores_csv(const TestScores& test) {
 }
 
 void write_run(const RunFolder& folder, const TrainRun& run) {
-  if (run.autoencoder) folder.write("ae_results.json", autoencoder_json(*run.autoencoder));
+  if (run.autoencoder) {
+    const char* name = is_generative_method(run.options.method) ? "vae_results.json" : "ae_results.json";
+    folder.write(name, autoencoder_json(*run.autoencoder));
+  }
   folder.write("scores.csv", scores_csv(run.test));
   folder.write("model.safetensors", run.model->to_bytes());
   if (!run.phases.empty()) {
@@ -137,6 +157,10 @@ void write_run(const RunFolder& folder, const TrainRun& run) {
     for (const ReportFile& file :
          image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores)) {
       folder.write(file.name, file.bytes);
+    }
+    for (const GeneratedSamples& samples : run.generated) {
+      const std::string name = samples.name.empty() ? "generated.png" : "generated_" + samples.name + ".png";
+      folder.write(name, generated_grid(samples, run.test_data->sample_shape));
     }
   }
   folder.write("results.json", results_json(run));

@@ -191,7 +191,7 @@ TEST(BadInput, WrongUsage) {
       {"soft boundary without Deep SVDD", train("toy2d", {"--objective", "soft-boundary"}), 2,
        "belongs to method deep_svdd"},
       {"compat of another method", train("toy2d", {"--method", "deep_svdd", "--compat", "reference"}), 2,
-       "stands for the published Deep SAD program"},
+       "stands for the published programs of Deep SAD and of the deep generative models"},
       {"load_model", train("toy2d", {"--load_model", "x"}), 2, "use `deepsad evaluate MODEL`"},
       {"no config file",
        {"train", "--config", "@/none.toml"},

@@ -53,8 +53,8 @@ TEST(Help, ListsEveryCommand) {
   const Outcome outcome = run_deepsad({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.err, "");
-  for (const char* command :
-       {"train", "evaluate", "score", "inspect", "data list", "data info", "data fetch", "version"})
+  for (const char* command : {"train", "baseline semidgm", "evaluate", "score", "inspect", "data list",
+                              "data info", "data fetch", "version"})
     EXPECT_NE(outcome.out.find("\n  " + std::string(command) + " "), std::string::npos) << command;
   EXPECT_EQ(run_deepsad({"help"}).out, outcome.out);
   EXPECT_EQ(run_deepsad({"-h"}).out, outcome.out);
@@ -95,10 +95,11 @@ TEST_P(HelpOf, EveryCommandShowsUsageAndFactsOfItsOptions) {
 
 INSTANTIATE_TEST_SUITE_P(
     Commands, HelpOf,
-    ::testing::Values(std::vector<std::string>{"train"}, std::vector<std::string>{"evaluate"},
-                      std::vector<std::string>{"score"}, std::vector<std::string>{"inspect"},
-                      std::vector<std::string>{"data", "list"}, std::vector<std::string>{"data", "info"},
-                      std::vector<std::string>{"data", "fetch"}, std::vector<std::string>{"version"}));
+    ::testing::Values(std::vector<std::string>{"train"}, std::vector<std::string>{"baseline", "semidgm"},
+                      std::vector<std::string>{"evaluate"}, std::vector<std::string>{"score"},
+                      std::vector<std::string>{"inspect"}, std::vector<std::string>{"data", "list"},
+                      std::vector<std::string>{"data", "info"}, std::vector<std::string>{"data", "fetch"},
+                      std::vector<std::string>{"version"}));
 
 // Processor time, because other programs may have the processor; the sanitizers' start alone takes longer.
 TEST(Help, StartsFast) {

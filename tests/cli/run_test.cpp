@@ -216,6 +216,96 @@ TEST(Run, TheOtherMethodsRunToo) {
   EXPECT_NE(compat.at("compat_note").get<std::string>().find("for comparison only"), std::string::npos);
 }
 
+// The deep generative models: every command on each, spelt as published.
+TEST(Run, DeepGenerativeModelsRunAsPublished) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path("data"));
+  const std::vector<std::string> common{"--n_epochs",
+                                        "3",
+                                        "--vae_n_epochs",
+                                        "2",
+                                        "--seed",
+                                        "1",
+                                        "--ratio_known_outlier",
+                                        "0.05",
+                                        "--n_known_outlier_classes",
+                                        "1",
+                                        "--vae_lr",
+                                        "0.002",
+                                        "--vae_lr_milestone",
+                                        "1"};
+  const auto semidgm = [&](const std::string& network, const std::string& out,
+                           std::vector<std::string> more = {}) {
+    more.insert(more.begin(), common.begin(), common.end());
+    more.insert(more.begin(),
+                {"baseline", "semidgm", "toy2d", network, folder.path(out), folder.path("data")});
+    return run_deepsad(more);
+  };
+  Outcome outcome = semidgm("DGM_M1M2", "stacked", {"--pretrain", "True"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json results = read_json(folder.path("stacked/results.json"));
+  EXPECT_EQ(results.at("method"), "dgm_m1m2");
+  EXPECT_EQ(results.at("phases").size(), 2U);
+  EXPECT_TRUE(fs::exists(folder.path("stacked/vae_results.json")));
+  EXPECT_FALSE(fs::exists(folder.path("stacked/ae_results.json")));
+  EXPECT_EQ(read_json(folder.path("stacked/config.json")).at("vae_lr"), 0.002);
+  // T19: a saved model is evaluated without training, and gives the run's numbers back.
+  const Json again =
+      Json::parse(run_deepsad({"evaluate", folder.path("stacked/model.safetensors"), "--json"}).out);
+  EXPECT_EQ(again.at("test_auc"), results.at("test_auc"));
+  EXPECT_EQ(run_deepsad({"inspect", folder.path("stacked/model.safetensors")}).exit_code, 0);
+
+  outcome = semidgm("DGM_M2", "m2");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(read_json(folder.path("m2/results.json")).at("method"), "dgm_m2");
+  EXPECT_FALSE(fs::exists(folder.path("m2/vae_results.json")));
+  // A run's own config names its method, and replays.
+  EXPECT_EQ(run_deepsad({"train", "--config", folder.path("m2/config.json"), "--out", folder.path("replay")})
+                .exit_code,
+            0);
+  EXPECT_EQ(read_text(folder.path("replay/scores.csv")), read_text(folder.path("m2/scores.csv")));
+
+  // T24: before any work, so no folder is left.
+  for (const auto& [network, more, words] :
+       {std::tuple{"DGM_M2", std::vector<std::string>{"--pretrain", "True"}, "has no VAE to pretrain"},
+        std::tuple{"DGM_M1M2", std::vector<std::string>{"--pretrain", "False"}, "must be trained first"},
+        std::tuple{"mlp", std::vector<std::string>{}, "wanted SET_DGM_M2 or SET_DGM_M1M2"},
+        std::tuple{"mnist_DGM_M2", std::vector<std::string>{}, "takes samples of"},
+        std::tuple{"DGM_M2", std::vector<std::string>{"--ratio_known_outlier", "0"}, "both are 0"},
+        std::tuple{"DGM_M2", std::vector<std::string>{"--load_model", "x"},
+                   "use `deepsad evaluate MODEL`"}}) {
+    std::vector<std::string> words_given{"baseline",
+                                         "semidgm",
+                                         "toy2d",
+                                         network,
+                                         folder.path("refused"),
+                                         folder.path("data"),
+                                         "--n_known_outlier_classes",
+                                         "1"};
+    if (std::string(words).find("both") == std::string::npos)
+      words_given.insert(words_given.end(), {"--ratio_known_outlier", "0.05"});
+    words_given.insert(words_given.end(), more.begin(), more.end());
+    outcome = run_deepsad(words_given);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+    EXPECT_FALSE(fs::exists(folder.path("refused")));
+  }
+}
+
+TEST(Run, GenerativeModelsLeavePicturesOfWhatTheyLearned) {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& method) {
+    return run_deepsad({"train", "glyphs", "--method", method, "--n-epochs", "1", "--vae-n-epochs", "1",
+                        "--batch-size", "1000", "--vae-batch-size", "1000", "--ratio-known-outlier", "0.05",
+                        "--n-known-outlier-classes", "1", "--out", folder.path(method)});
+  };
+  ASSERT_EQ(train("vae").exit_code, 0);
+  EXPECT_EQ(read_text(folder.path("vae/generated.png")).rfind("\x89PNG", 0), 0u);
+  ASSERT_EQ(train("dgm_m1m2").exit_code, 0);
+  for (const char* name : {"generated_normal.png", "generated_anomalous.png"})
+    EXPECT_EQ(read_text(folder.path("dgm_m1m2/" + std::string(name))).rfind("\x89PNG", 0), 0u) << name;
+}
+
 TEST(Run, DefaultFolderIsNewEachTime) {
   const TemporaryFolder folder;
   const RunSetup there{.folder = folder.path()};

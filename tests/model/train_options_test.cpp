@@ -77,6 +77,12 @@ TEST(TrainOptions, EveryOptionOfTheReferencesMainScriptIsKnown) {
                            "batch_size",
                            "weight_decay",
                            "pretrain",
+                           "vae_optimizer_name",
+                           "vae_lr",
+                           "vae_n_epochs",
+                           "vae_lr_milestone",
+                           "vae_batch_size",
+                           "vae_weight_decay",
                            "ae_optimizer_name",
                            "ae_lr",
                            "ae_n_epochs",
@@ -133,8 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"normal_class", "", "--normal_class: got [], wanted at least one class"},
         Refused{"normal_class", "-1", "--normal_class: got [-1], wanted whole numbers 0 <= x <= 1000000"},
         Refused{"method", "deep-sad",
-                "--method: got \"deep-sad\", wanted one of deep_sad, deep_svdd, autoencoder "
-                "(did you mean deep_sad?)"},
+                "--method: got \"deep-sad\", wanted one of deep_sad, deep_svdd, autoencoder, vae, "
+                "dgm_m2, dgm_m1m2 (did you mean deep_sad?)"},
         Refused{"optimizer_name", "sgd", "--optimizer_name: got \"sgd\", wanted one of adam"},
         Refused{"preset", "papr",
                 "--preset: got \"papr\", wanted one of none, readme, paper (did you mean paper?)"},
@@ -248,6 +254,37 @@ TEST(TrainOptions, ContradictionsAreRefused) {
   EXPECT_NE(refusal([&] { validate(options); }).find("got 2 classes"), std::string::npos);
   options.compat = "none";
   EXPECT_EQ(refusal([&] { validate(options); }), "");
+}
+
+// T24, T10.
+TEST(TrainOptions, ImpossibleDeepGenerativeRunsAreRefused) {
+  const auto refused = [](const std::vector<OptionLayer>& layers) {
+    return refusal([&] { (void)merge_options(layers); });
+  };
+  const OptionLayer m2 = given("method", "dgm_m2"), stacked = given("method", "dgm_m1m2");
+  const OptionLayer labels = given("ratio_known_normal", "0.1");
+  EXPECT_EQ(refused({m2, labels}), "");
+  EXPECT_EQ(refused({stacked, labels}), "");
+  EXPECT_EQ(refused({m2, labels, given("pretrain", "true")}).rfind("option pretrain: got true", 0), 0U);
+  EXPECT_EQ(refused({stacked, labels, given("pretrain", "no")}).rfind("option pretrain: got false", 0), 0U);
+  EXPECT_NE(refused({m2}).find("both are 0"), std::string::npos);
+  EXPECT_NE(refused({stacked}).find("both are 0"), std::string::npos);
+  EXPECT_EQ(refused({given("method", "vae")}), "");
+  std::vector<OptionLayer> all{m2, given("ratio_known_normal", "0.5"), given("ratio_known_outlier", "0.5"),
+                               given("n_known_outlier_classes", "1")};
+  EXPECT_NE(refused(all).find("every row would be labelled"), std::string::npos);
+  all.push_back(given("dgm_alpha", "1"));
+  EXPECT_EQ(refused(all), "");
+  EXPECT_NE(refused({m2, labels, given("dgm_alpha", "-0.5")}).find("a number >= 0, or -1"),
+            std::string::npos);
+}
+
+TEST(TrainOptions, CompatReferenceTakesTheReferencesBound) {
+  const TrainOptions options =
+      merge_options({given("compat", "reference"), given("method", "vae"), given("kl", "closed-form")});
+  EXPECT_EQ(options.log_variance, "softplus");
+  EXPECT_EQ(options.kl, "closed-form") << "what is given wins";
+  EXPECT_EQ(options.score_samples, 1U);
 }
 
 TEST(TrainOptions, ValidateSeesWhatNoParserSaw) {

@@ -48,6 +48,19 @@ struct TrainOptions {
   std::size_t ae_batch_size = 128;
   double ae_weight_decay = 1e-6;
   bool ae_exclude_labelled_anomalies = false;
+  // deep generative models
+  double vae_lr = 0.001;
+  std::string vae_optimizer_name = "adam";
+  std::size_t vae_n_epochs = 100;
+  std::vector<std::size_t> vae_lr_milestone;
+  std::size_t vae_batch_size = 128;
+  double vae_weight_decay = 1e-6;
+  bool vae_exclude_labelled_anomalies = false;
+  std::string log_variance = "bounded";  ///< or "softplus"
+  std::string kl = "closed-form";        ///< or "single-sample"
+  std::size_t score_samples = 0;         ///< vae: 0 = the mean code
+  double dgm_alpha = -1;                 ///< -1 = 0.1 unlabelled / labelled rows
+  std::string dgm_weights = "means";     ///< or "counts"
   // run
   std::string preset = "none";        ///< none, readme, paper: what the other options start from
   std::string compat = "none";        ///< none, reference
@@ -125,6 +138,9 @@ using OptionLayer = std::vector<OptionAssignment>;
 /// - compat reference: the centre over all training rows.
 /// @throws InvalidArgument for another name.
 [[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat);
+
+/// Whether the method is one of the deep generative models: vae, dgm_m2, dgm_m1m2.
+[[nodiscard]] bool is_generative_method(const std::string& method);
 
 /// Checks every range and that the options do not contradict each other. What depends on the data (feasible
 /// ratios, existing classes) is checked where the data is known.

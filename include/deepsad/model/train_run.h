@@ -42,7 +42,8 @@ struct TrainRun {
   SemiSupervisedSet training_set;  ///< rows, labels and realised counts
   TestScores test;
   Metrics metrics;
-  std::optional<AutoencoderResult> autoencoder;  ///< present if pretraining ran
+  std::optional<AutoencoderResult> autoencoder;  ///< of the autoencoder or VAE, if pretraining ran
+  std::vector<GeneratedSamples> generated;       ///< images that a generative model drew
   std::vector<PhaseRecord> phases;
   std::vector<Finding> findings;
   std::string fit_report;  ///< JSON text from the detector

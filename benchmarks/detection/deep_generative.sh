@@ -1,0 +1,33 @@
+#!/bin/sh
+# The runs behind the section "Deep generative models" of docs/results.md:
+#
+#     benchmarks/detection/deep_generative.sh PROGRAM DATA OUT [odds|mnist]
+#
+# Every line of `deepsad train` makes many runs; OUT/*/summary.csv holds the figures of each. Without a last word, both
+# parts run.
+set -eu
+if [ $# -lt 3 ]; then
+  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+fi
+program=$1 data=$2 out=$3 part=${4:-all}
+labels="--n-known-outlier-classes 1"
+
+if [ "$part" != mnist ]; then
+  for table in thyroid satimage-2; do
+    for method in dgm_m2 dgm_m1m2; do
+      "$program" train "$table" --data-dir "$data" --method "$method" $labels --ratio-known-outlier 0.01 --seeds 1-10 \
+        --vary preset=none,paper --quiet --out "$out/$table-$method"
+    done
+  done
+fi
+if [ "$part" != odds ]; then
+  # As in the paper: every other class in turn is the known anomaly.
+  for normal in 0 2; do
+    others=$(seq 0 9 | grep -v "^$normal\$" | paste -sd,)
+    for method in dgm_m1m2 dgm_m2; do
+      "$program" train mnist --data-dir "$data" --method "$method" $labels --normal-class "$normal" --preset paper --seed 1 \
+        --vary ratio_known_outlier=0.01,0.05 --vary "known_outlier_class=$others" --quiet --out "$out/mnist-$normal-$method"
+    done
+  done
+fi
