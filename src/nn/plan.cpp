@@ -80,6 +80,13 @@ struct Plan<T>::Impl {
   ParameterArena<T> parameters;
   std::vector<TensorInfo> tensors;
   std::vector<std::size_t> tensor_offset;  // into the arena, by tensor; weights and biases only
+  // The optimiser's work, in pieces of at most kAdamChunk parameters. `summed`: the first partial gradient
+  // holds all.
+  struct AdamPiece {
+    std::size_t begin, size;
+    bool summed;
+  };
+  std::vector<AdamPiece> adam_pieces;
   std::vector<double> lane_losses;
   std::vector<AlignedBuffer<T>> scratch;  // by worker
   std::size_t products_per_sample = 0;    // multiply-adds of a forward pass
@@ -102,6 +109,7 @@ struct Plan<T>::Impl {
     n_slots = mode == PlanMode::train ? max_groups : pool->n_threads();
     place_parameters();
     build();
+    if (training()) cut_adam();
     lane_losses.resize(max_groups * kLanes);
     std::size_t scratch_size = 0;
     for (const auto& op : ops) scratch_size = std::max(scratch_size, op->scratch_size());
@@ -125,6 +133,21 @@ struct Plan<T>::Impl {
       parameters.first_moment.resize(offset);
       parameters.second_moment.resize(offset);
       parameters.partial_gradients.resize(offset * n_blocks(max_groups));
+    }
+  }
+
+  void cut_adam() {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const TensorRole role = tensors[i].role;
+      if (role != TensorRole::weight && role != TensorRole::bias) continue;
+      const auto op = std::find_if(ops.begin(), ops.end(), [&](const auto& candidate) {
+        return candidate->layer == tensors[i].layer && candidate->has_weights();
+      });
+      const bool summed = op != ops.end() && (*op)->gradient_spans_batch();
+      const std::size_t n = n_elements(tensors[i].shape);
+      for (std::size_t begin = 0; begin < n; begin += kAdamChunk) {
+        adam_pieces.push_back({tensor_offset[i] + begin, std::min(kAdamChunk, n - begin), summed});
+      }
     }
   }
 
@@ -213,7 +236,7 @@ struct Plan<T>::Impl {
           break;
         case LayerKind::linear:
           add_op(std::make_unique<DenseOp<T>>(in[0], layer.out, offset_of(i, TensorRole::weight),
-                                              offset_of(i, TensorRole::bias), training()),
+                                              offset_of(i, TensorRole::bias), training(), n_slots),
                  i, out_size);
           products_per_sample += in[0] * out_size;
           break;
@@ -412,6 +435,13 @@ struct Plan<T>::Impl {
       back = end;
     }
     last_blocks = n_blocks(n_groups());
+    const bool serial = products_per_sample * n_rows * 3 < kSerialProducts;
+    const std::size_t parts = serial ? 1 : pool->n_threads();
+    pool->parallel_for(parts, [&](std::size_t part) {
+      for (auto& op : ops) {
+        if (op->gradient_spans_batch()) op->batch_gradient(n_groups(), part, parts);
+      }
+    });
   }
   [[nodiscard]] std::size_t n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
 
@@ -458,17 +488,17 @@ struct Plan<T>::Impl {
         .bias_correction1 = static_cast<T>(1 - std::pow(kBeta1, static_cast<double>(step))),
         .bias_correction2 = static_cast<T>(1 - std::pow(kBeta2, static_cast<double>(step)))};
     const std::size_t n = parameters.weights.size();
-    const std::size_t chunks = (n + kAdamChunk - 1) / kAdamChunk;
-    const auto update_chunk = [&](std::size_t chunk) {
-      const std::size_t begin = chunk * kAdamChunk;
-      kernels::adam(std::min(kAdamChunk, n - begin), constants, parameters.partial_gradients.data() + begin,
-                    last_blocks, n, parameters.weights.data() + begin, parameters.first_moment.data() + begin,
-                    parameters.second_moment.data() + begin);
+    const auto update_piece = [&](std::size_t i) {
+      const AdamPiece& piece = adam_pieces[i];
+      kernels::adam(piece.size, constants, parameters.partial_gradients.data() + piece.begin,
+                    piece.summed ? 1 : last_blocks, n, parameters.weights.data() + piece.begin,
+                    parameters.first_moment.data() + piece.begin,
+                    parameters.second_moment.data() + piece.begin);
     };
-    if (chunks * last_blocks < 8) {
-      for (std::size_t chunk = 0; chunk < chunks; ++chunk) update_chunk(chunk);
+    if (n < 8 * kAdamChunk / last_blocks) {
+      for (std::size_t i = 0; i < adam_pieces.size(); ++i) update_piece(i);
     } else {
-      pool->parallel_for(chunks, update_chunk);
+      pool->parallel_for(adam_pieces.size(), update_piece);
     }
     prepared = false;
   }

@@ -45,6 +45,7 @@ class GroupBuffer {
   [[nodiscard]] T* at(std::size_t slot) { return values_.data() + slot * stride_; }
   [[nodiscard]] const T* at(std::size_t slot) const { return values_.data() + slot * stride_; }
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t stride() const { return stride_; }  ///< values from slot to slot
 
  private:
   AlignedBuffer<T> values_;
@@ -84,6 +85,11 @@ class PlanOp {
   virtual void finish_statistics(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
   virtual void sums(const GroupPlace<T>&) {}
   virtual void finish_sums(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
+
+  // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel. They
+  // lie in the first partial gradient; the others stay zero.
+  [[nodiscard]] virtual bool gradient_spans_batch() const { return false; }
+  virtual void batch_gradient(std::size_t /*n_groups*/, std::size_t /*part*/, std::size_t /*parts*/) {}
 
   std::size_t layer = 0;  ///< index of the (first) layer in the spec, for messages
   GroupBuffer<T>* input = nullptr;
@@ -218,15 +224,12 @@ class DenseOp final : public PlanOp<T> {
  public:
   static constexpr std::size_t kNoBias = static_cast<std::size_t>(-1);
   DenseOp(std::size_t n_in, std::size_t n_out, std::size_t weight_offset, std::size_t bias_offset,
-          bool training)
-      : n_in_(n_in),
-        n_out_(n_out),
-        weight_offset_(weight_offset),
-        bias_offset_(bias_offset),
-        scratch_size_(training ? kernels::dense_scratch_size(n_in, n_out) : 0) {}
+          bool training, std::size_t slots)
+      : n_in_(n_in), n_out_(n_out), weight_offset_(weight_offset), bias_offset_(bias_offset) {
+    if (training) rows_.allocate(kernels::dense_row_step(n_in), slots);
+  }
   [[nodiscard]] bool has_weights() const override { return true; }
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
-  [[nodiscard]] std::size_t scratch_size() const override { return scratch_size_; }
   void forward(const GroupPlace<T>& place) override {
     const T* w = this->parameters->weights.data();
     kernels::dense_forward(n_in_, n_out_, this->input->at(place.slot), w + weight_offset_,
@@ -234,19 +237,30 @@ class DenseOp final : public PlanOp<T> {
                            this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
-    const T* dy = this->d_output->at(place.slot);
-    kernels::dense_weight_gradient(
-        n_in_, n_out_, this->input->at(place.slot), dy,
-        this->gradient_to_add_to(place, weight_offset_, n_in_ * n_out_),
-        bias_offset_ == kNoBias ? nullptr : this->gradient_to_add_to(place, bias_offset_, n_out_),
-        place.scratch);
+    kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
     if (this->d_input == nullptr) return;
-    kernels::dense_data_gradient(n_in_, n_out_, dy, this->parameters->weights.data() + weight_offset_,
+    kernels::dense_data_gradient(n_in_, n_out_, this->d_output->at(place.slot),
+                                 this->parameters->weights.data() + weight_offset_,
                                  this->d_input->at(place.slot));
   }
 
+  // A weight's gradient is one sum over the batch: no partial sums to store, load and add up.
+  [[nodiscard]] bool gradient_spans_batch() const override { return true; }
+  void batch_gradient(std::size_t n_groups, std::size_t part, std::size_t parts) override {
+    constexpr std::size_t kBlock = 4;  // outputs; parts are whole blocks
+    const std::size_t blocks = (n_out_ + kBlock - 1) / kBlock;
+    const std::size_t first = std::min(n_out_, blocks * part / parts * kBlock);
+    const std::size_t last = std::min(n_out_, blocks * (part + 1) / parts * kBlock);
+    const kernels::DenseBatch<T> batch{rows_.at(0), rows_.stride(), this->d_output->at(0),
+                                       this->d_output->stride(), n_groups};
+    kernels::dense_weight_gradient(
+        n_in_, first, last, batch, this->parameters->gradient(0, weight_offset_),
+        bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(0, bias_offset_));
+  }
+
  private:
-  std::size_t n_in_, n_out_, weight_offset_, bias_offset_, scratch_size_;
+  std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
+  GroupBuffer<T> rows_;  // inputs, transposed
 };
 
 /// Batch normalisation with what follows it: a leaky ReLU (slope 1: none) and a 2x2 max pool, which runs

@@ -30,9 +30,11 @@ std::string describe(std::size_t n_in, std::size_t n_out) {
   return std::to_string(n_in) + "->" + std::to_string(n_out);
 }
 
+constexpr std::size_t kGroups = 3;
+
 struct Layer {
   std::size_t n_in, n_out;
-  Guarded<float> x, w, bias, dy, y, dx, dw, dbias, scratch;
+  Guarded<float> x, w, bias, dy, y, dx, dw, dbias, rows;
 
   // w, bias and their gradients may lie anywhere.
   Layer(std::size_t in, std::size_t out)
@@ -46,14 +48,18 @@ struct Layer {
         dx(in * kLanes),
         dw(in * out, 5),
         dbias(out, 1),
-        scratch(dense_scratch_size(in, out)) {}
+        rows(kLanes * dense_row_step(in)) {}
 
   void run(bool with_bias) {
     dense_forward(n_in, n_out, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
     dense_data_gradient(n_in, n_out, dy.data(), w.data(), dx.data());
-    dense_weight_gradient(n_in, n_out, x.data(), dy.data(), dw.data(), with_bias ? dbias.data() : nullptr,
-                          scratch.data());
-    for (const auto* buffer : {&x, &w, &bias, &dy, &y, &dx, &dw, &dbias, &scratch}) {
+    dense_transpose(n_in, x.data(), rows.data());
+    // In two parts, as two threads would; three groups, all the same.
+    const DenseBatch<float> batch{rows.data(), 0, dy.data(), 0, kGroups};
+    for (const auto& [first, last] : {std::pair{std::size_t{0}, n_out / 2}, std::pair{n_out / 2, n_out}}) {
+      dense_weight_gradient(n_in, first, last, batch, dw.data(), with_bias ? dbias.data() : nullptr);
+    }
+    for (const auto* buffer : {&x, &w, &bias, &dy, &y, &dx, &dw, &dbias, &rows}) {
       EXPECT_TRUE(buffer->guards_intact()) << describe(n_in, n_out);
     }
   }
@@ -74,8 +80,10 @@ struct Expected {
     const std::size_t n_in = layer.n_in, n_out = layer.n_out;
     reference::dense_forward(n_in, n_out, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
     reference::dense_data_gradient(n_in, n_out, dy.data(), w.data(), dx.data());
-    reference::dense_weight_gradient<double>(n_in, n_out, x.data(), dy.data(), dw.data(),
-                                             with_bias ? dbias.data() : nullptr, nullptr);
+    std::vector<double> rows(kLanes * dense_row_step(n_in));
+    reference::dense_transpose(n_in, x.data(), rows.data());
+    reference::dense_weight_gradient<double>(n_in, 0, n_out, {rows.data(), 0, dy.data(), 0, kGroups},
+                                             dw.data(), with_bias ? dbias.data() : nullptr);
   }
 };
 
@@ -94,8 +102,8 @@ TEST(Dense, AgreesWithReference) {
     const std::string what = describe(n_in, n_out);
     expect_close(layer.y.data(), want.y, magnitude.y, n_in, "y of " + what);
     expect_close(layer.dx.data(), want.dx, magnitude.dx, n_out, "dx of " + what);
-    expect_close(layer.dw.data(), want.dw, magnitude.dw, kLanes, "dw of " + what);
-    expect_close(layer.dbias.data(), want.dbias, magnitude.dbias, kLanes, "dbias of " + what);
+    expect_close(layer.dw.data(), want.dw, magnitude.dw, kGroups * kLanes, "dw of " + what);
+    expect_close(layer.dbias.data(), want.dbias, magnitude.dbias, kGroups * kLanes, "dbias of " + what);
     if (HasFailure()) return;
   }
 }
@@ -141,7 +149,7 @@ TEST(Dense, LanesNeverMix) {
 
 TEST(Dense, DoubleIsTheReference) {
   std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dw = {0, 1}, dbias = {1};
-  std::vector<double> scratch(dense_scratch_size(2, 1));
+  std::vector<double> rows(kLanes * dense_row_step(2));
   const std::vector<double> w = {3, 5}, bias = {7};
   dense_forward(2, 1, x.data(), w.data(), bias.data(), y.data());
   EXPECT_EQ(y[15], 3 * 2 + 5 * 2 + 7);
@@ -149,10 +157,12 @@ TEST(Dense, DoubleIsTheReference) {
   dense_data_gradient(2, 1, dy.data(), w.data(), dx.data());
   EXPECT_EQ(dx[0], 3);
   EXPECT_EQ(dx[kLanes], 5);
-  dense_weight_gradient(2, 1, x.data(), dy.data(), dw.data(), dbias.data(), scratch.data());
-  EXPECT_EQ(dw[0], 32);
-  EXPECT_EQ(dw[1], 33);
-  EXPECT_EQ(dbias[0], 17);
+  dense_transpose(2, x.data(), rows.data());
+  dense_weight_gradient(2, 0, 1, DenseBatch<double>{rows.data(), 0, dy.data(), 0, 2}, dw.data(),
+                        dbias.data());
+  EXPECT_EQ(dw[0], 64);
+  EXPECT_EQ(dw[1], 64);
+  EXPECT_EQ(dbias[0], 32);
 }
 
 }  // namespace

@@ -102,11 +102,17 @@ HWY_NOINLINE void data_block(std::size_t n_in, std::size_t n_out, const float* d
 }
 
 // Weight gradient: lanes are inputs. A tile is kRows outputs times kVectors vectors of inputs, summed over
-// the samples. `inputs` is the transposed x, [sample][padded]; what it holds behind the last input is not
-// stored.
+// the samples of the batch: a sum is stored once and needs no partial sums of groups.
+struct GradientTile {
+  const DenseBatch<float>* batch;
+  std::size_t row_step;       // of the transposed inputs
+  std::size_t input, output;  // the first
+  std::size_t n, n_in;        // inputs of the tile that exist; of the layer
+  float* dw;
+};
+
 template <std::size_t kRows, std::size_t kVectors>
-HWY_NOINLINE void gradient_tile(const float* inputs, std::size_t padded, std::size_t n, const float* dy,
-                                float* dw, std::size_t n_in) {
+HWY_NOINLINE void gradient_tile(const GradientTile& t) {
   const D d;
   V acc[kRows][kVectors];
   HWY_UNROLL(8)
@@ -114,27 +120,30 @@ HWY_NOINLINE void gradient_tile(const float* inputs, std::size_t padded, std::si
     HWY_UNROLL(3)
     for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
   }
-  for (std::size_t l = 0; l < kLanes; ++l, inputs += padded) {
-    V in[kVectors];
-    HWY_UNROLL(3)
-    for (std::size_t v = 0; v < kVectors; ++v) in[v] = in_register(hn::Load(d, inputs + v * kVector));
-    HWY_UNROLL(8)
-    for (std::size_t r = 0; r < kRows; ++r) {
-      const V g = hn::Set(d, dy[r * kLanes + l]);
+  for (std::size_t g = 0; g < t.batch->n_groups; ++g) {
+    const float* inputs = t.batch->x + g * t.batch->x_step + t.input;
+    const float* dy = t.batch->dy + g * t.batch->dy_step + t.output * kLanes;
+    for (std::size_t l = 0; l < kLanes; ++l, inputs += t.row_step, ++dy) {
+      V in[kVectors];
       HWY_UNROLL(3)
-      for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(g, in[v], acc[r][v]);
+      for (std::size_t v = 0; v < kVectors; ++v) in[v] = in_register(hn::Load(d, inputs + v * kVector));
+      HWY_UNROLL(8)
+      for (std::size_t r = 0; r < kRows; ++r) {
+        const V gradient = hn::Set(d, dy[r * kLanes]);
+        HWY_UNROLL(3)
+        for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(gradient, in[v], acc[r][v]);
+      }
     }
   }
   HWY_UNROLL(8)
   for (std::size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(3)
     for (std::size_t v = 0; v < kVectors; ++v) {
-      float* to = dw + r * n_in + v * kVector;
-      if ((v + 1) * kVector <= n) {
-        hn::StoreU(hn::Add(hn::LoadU(d, to), acc[r][v]), d, to);
+      float* to = t.dw + (t.output + r) * t.n_in + t.input + v * kVector;
+      if ((v + 1) * kVector <= t.n) {
+        hn::StoreU(acc[r][v], d, to);
       } else {
-        const auto mask = hn::FirstN(d, n - v * kVector);
-        hn::BlendedStore(hn::Add(hn::MaskedLoad(mask, d, to), acc[r][v]), mask, d, to);
+        hn::BlendedStore(acc[r][v], hn::FirstN(d, t.n - v * kVector), d, to);
       }
     }
   }
@@ -142,18 +151,6 @@ HWY_NOINLINE void gradient_tile(const float* inputs, std::size_t padded, std::si
 
 constexpr std::size_t kGradientRows = kParts == 1 ? 8 : 4;
 constexpr std::size_t kGradientVectors = 3;
-
-template <std::size_t kRows>
-void gradient_rows(std::size_t n_in, std::size_t padded, const float* inputs, const float* dy, float* dw) {
-  constexpr std::size_t kWide = kGradientVectors * kVector;
-  std::size_t i = 0;
-  for (; i + kWide <= n_in; i += kWide) {
-    gradient_tile<kRows, kGradientVectors>(inputs + i, padded, kWide, dy, dw + i, n_in);
-  }
-  for (; i < n_in; i += kVector) {
-    gradient_tile<kRows, 1>(inputs + i, padded, std::min(kVector, n_in - i), dy, dw + i, n_in);
-  }
-}
 
 /// Calls f(std::integral_constant<size>, first) for blocks of kMax rows and then 8, 4, 2, 1.
 template <std::size_t kMax, class F>
@@ -180,22 +177,41 @@ void dense_data_gradient(std::size_t n_in, std::size_t n_out, const float* dy, c
       n_in, [=](auto rows, std::size_t i) { data_block<rows>(n_in, n_out, dy, w + i, dx + i * kLanes); });
 }
 
-void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const float* x, const float* dy, float* dw,
-                           float* dbias, float* scratch) noexcept {
-  const std::size_t padded = (n_in + kLanes - 1) / kLanes * kLanes;
-  float* rows[kLanes];
-  for (std::size_t l = 0; l < kLanes; ++l) rows[l] = scratch + l * padded;
-  scatter_columns(x, n_in, rows);
-  for_each_block<kGradientRows>(n_out, [=](auto size, std::size_t o) {
-    gradient_rows<size>(n_in, padded, scratch, dy + o * kLanes, dw + o * n_in);
-  });
+void dense_transpose(std::size_t n_in, const float* x, float* rows) noexcept {
+  float* pointers[kLanes];
+  for (std::size_t l = 0; l < kLanes; ++l) pointers[l] = rows + l * dense_row_step(n_in);
+  scatter_columns(x, n_in, pointers);
+}
+
+void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
+                           const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
+  GradientTile t{&batch, dense_row_step(n_in), 0, 0, 0, n_in, dw};
+  // The inputs of a tile's columns stay in the first-level cache while all outputs pass by.
+  for (std::size_t vectors = 0; t.input < n_in; t.input += vectors * kVector) {
+    const std::size_t left = (n_in - t.input + kVector - 1) / kVector;
+    vectors = left == 4 ? 2 : std::min(left, kGradientVectors);  // 4 = 2 + 2
+    t.n = std::min(n_in - t.input, vectors * kVector);
+    for_each_block<kGradientRows>(last - first, [&](auto rows, std::size_t o) {
+      t.output = first + o;
+      if (vectors == 3) {
+        gradient_tile<rows, 3>(t);
+      } else if (vectors == 2) {
+        gradient_tile<rows, 2>(t);
+      } else {
+        gradient_tile<rows, 1>(t);
+      }
+    });
+  }
   if (dbias == nullptr) return;
   const D d;
-  for (std::size_t o = 0; o < n_out; ++o) {
-    V sum = hn::Load(d, dy + o * kLanes);
-    for (std::size_t part = 1; part < kParts; ++part)
-      sum = hn::Add(sum, hn::Load(d, dy + o * kLanes + part * kVector));
-    dbias[o] += hn::GetLane(hn::SumOfLanes(d, sum));
+  for (std::size_t o = first; o < last; ++o) {
+    V sum = hn::Zero(d);
+    for (std::size_t g = 0; g < batch.n_groups; ++g) {
+      for (std::size_t part = 0; part < kParts; ++part) {
+        sum = hn::Add(sum, hn::Load(d, batch.dy + g * batch.dy_step + o * kLanes + part * kVector));
+      }
+    }
+    dbias[o] = hn::GetLane(hn::SumOfLanes(d, sum));
   }
 }
 
@@ -205,10 +221,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace deepsad::kernels {
-
-std::size_t dense_scratch_size(std::size_t n_in, std::size_t /*n_out*/) noexcept {
-  return (n_in + kLanes - 1) / kLanes * kLanes * kLanes;
-}
 
 void dense_forward(std::size_t n_in, std::size_t n_out, const float* x, const float* w, const float* bias,
                    float* y) noexcept {
@@ -228,13 +240,20 @@ void dense_data_gradient(std::size_t n_in, std::size_t n_out, const double* dy, 
   reference::dense_data_gradient(n_in, n_out, dy, w, dx);
 }
 
-void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const float* x, const float* dy, float* dw,
-                           float* dbias, float* scratch) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_weight_gradient, n_in, n_out, x, dy, dw, dbias, scratch);
+void dense_transpose(std::size_t n_in, const float* x, float* rows) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_transpose, n_in, x, rows);
 }
-void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const double* x, const double* dy, double* dw,
-                           double* dbias, double* scratch) noexcept {
-  reference::dense_weight_gradient(n_in, n_out, x, dy, dw, dbias, scratch);
+void dense_transpose(std::size_t n_in, const double* x, double* rows) noexcept {
+  reference::dense_transpose(n_in, x, rows);
+}
+
+void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
+                           const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_weight_gradient, n_in, first, last, batch, dw, dbias);
+}
+void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
+                           const DenseBatch<double>& batch, double* dw, double* dbias) noexcept {
+  reference::dense_weight_gradient(n_in, first, last, batch, dw, dbias);
 }
 
 }  // namespace deepsad::kernels

@@ -21,13 +21,31 @@ void dense_data_gradient(std::size_t n_in, std::size_t n_out, const float* dy, c
 void dense_data_gradient(std::size_t n_in, std::size_t n_out, const double* dy, const double* w,
                          double* dx) noexcept;
 
-/// Elements of scratch that dense_weight_gradient wants.
-[[nodiscard]] std::size_t dense_scratch_size(std::size_t n_in, std::size_t n_out) noexcept;
-/// dw[o][i] += sum over lanes of dy[o] x[i]; dbias[o] += sum over lanes of dy[o] (unless nullptr). Unused
-/// lanes of dy must be zero. scratch: dense_scratch_size elements, 64-byte aligned.
-void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const float* x, const float* dy, float* dw,
-                           float* dbias, float* scratch) noexcept;
-void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const double* x, const double* dy, double* dw,
-                           double* dbias, double* scratch) noexcept;
+/// Distance of the rows that dense_transpose writes: whole vectors, and one more so that rows of a power of
+/// two do not share cache sets.
+constexpr std::size_t dense_row_step(std::size_t n_in) noexcept {
+  return (n_in + kLanes - 1) / kLanes * kLanes + kLanes;
+}
+/// rows[l * dense_row_step(n_in) + i] <- x[i][l], one row for each lane; 64-byte aligned. What lies behind a
+/// row's last input is left alone.
+void dense_transpose(std::size_t n_in, const float* x, float* rows) noexcept;
+void dense_transpose(std::size_t n_in, const double* x, double* rows) noexcept;
+
+/// The groups of a batch: the inputs, transposed, and the gradients of the outputs, [n_out][16], whose unused
+/// lanes are zero. Steps are elements between groups.
+template <class T>
+struct DenseBatch {
+  const T* x;
+  std::size_t x_step;
+  const T* dy;
+  std::size_t dy_step;
+  std::size_t n_groups;
+};
+/// dw[o][i] <- sum over groups and lanes, in order, of dy[o] x[i]; dbias[o] <- sum of dy[o] (unless nullptr);
+/// for first <= o < last. dw, dbias: of output 0, no alignment needed.
+void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
+                           const DenseBatch<float>& batch, float* dw, float* dbias) noexcept;
+void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
+                           const DenseBatch<double>& batch, double* dw, double* dbias) noexcept;
 
 }  // namespace deepsad::kernels

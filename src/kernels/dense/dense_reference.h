@@ -1,6 +1,7 @@
 // The fully connected layer as it is written in dense.h. Scalar set of the float kernels, only set of double.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "kernels/dense/dense.h"
@@ -31,18 +32,27 @@ void dense_data_gradient(std::size_t n_in, std::size_t n_out, const T* dy, const
 }
 
 template <class T>
-void dense_weight_gradient(std::size_t n_in, std::size_t n_out, const T* x, const T* dy, T* dw, T* dbias,
-                           T* /*scratch*/) noexcept {
-  for (std::size_t o = 0; o < n_out; ++o) {
-    for (std::size_t i = 0; i < n_in; ++i) {
-      T sum{0};
-      for (std::size_t l = 0; l < kLanes; ++l) sum += dy[o * kLanes + l] * x[i * kLanes + l];
-      dw[o * n_in + i] += sum;
-    }
-    if (dbias == nullptr) continue;
+void dense_transpose(std::size_t n_in, const T* x, T* rows) noexcept {
+  for (std::size_t i = 0; i < n_in; ++i) {
+    for (std::size_t l = 0; l < kLanes; ++l) rows[l * dense_row_step(n_in) + i] = x[i * kLanes + l];
+  }
+}
+
+template <class T>
+void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last, const DenseBatch<T>& batch,
+                           T* dw, T* dbias) noexcept {
+  for (std::size_t o = first; o < last; ++o) {
+    std::fill_n(dw + o * n_in, n_in, T{0});
     T sum{0};
-    for (std::size_t l = 0; l < kLanes; ++l) sum += dy[o * kLanes + l];
-    dbias[o] += sum;
+    for (std::size_t g = 0; g < batch.n_groups; ++g) {
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        const T dy = batch.dy[g * batch.dy_step + o * kLanes + l];
+        const T* x = batch.x + g * batch.x_step + l * dense_row_step(n_in);
+        for (std::size_t i = 0; i < n_in; ++i) dw[o * n_in + i] += dy * x[i];
+        sum += dy;
+      }
+    }
+    if (dbias != nullptr) dbias[o] = sum;
   }
 }
 
