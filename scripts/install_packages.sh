@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# install_packages.sh build|test: installs the Debian packages that the build (and the tests) need, only those missing.
+# install_packages.sh build|test|benchmark: installs the Debian packages that the build (and the tests, and the peers of
+# the benchmarks) need, only those missing.
 set -euo pipefail
 
 build_packages=(
@@ -8,11 +9,13 @@ build_packages=(
   libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
 )
 test_packages=(clang-format googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev python3)
+benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)
 
 case "${1:-}" in
   build) wanted=("${build_packages[@]}") ;;
   test) wanted=("${build_packages[@]}" "${test_packages[@]}") ;;
-  *) echo "usage: $0 build|test" >&2; exit 2 ;;
+  benchmark) wanted=("${build_packages[@]}" "${test_packages[@]}" "${benchmark_packages[@]}") ;;
+  *) echo "usage: $0 build|test|benchmark" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

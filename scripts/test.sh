@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and runs all tests: formatting, the whole suite, then again under the sanitizers. Installs what is missing.
+# Builds and runs all tests: formatting, links of the documentation, the whole suite, then again under the sanitizers. Installs what is missing.
 #   scripts/test.sh           everything (what CI runs)
 #   scripts/test.sh --quick   the suite alone
 set -euo pipefail
@@ -16,8 +16,9 @@ step() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
 step "packages"
 scripts/install_packages.sh test
 
-step "format"
+step "format and links"
 scripts/check_format.sh
+scripts/check_docs.sh
 
 step "build with warnings as errors"
 cmake --preset dev >/dev/null
