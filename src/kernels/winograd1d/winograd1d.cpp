@@ -186,9 +186,15 @@ struct ForwardTile {
 };
 enum Sums : std::size_t { kShift, kSum, kSquares, kSums };
 
-/// sums[p] += products of points kFirst .. kFirst + kCount - 1 with the kernel rows [kTop, kBottom) of the
-/// window.
-template <std::size_t kFirst, std::size_t kCount>
+/// Which rows of a tile's window lie inside the map: [kTop, kEnd). Rows in the padding of the usual 5x5
+/// layers, padding 2, are left out at compile time; other paddings read rows of zeros there.
+template <std::size_t kTop, std::size_t kEnd>
+struct Rows {
+  static constexpr bool inside(std::size_t row) { return kTop <= row && row < kEnd; }
+};
+
+/// acc[p] <- the products of points kFirst .. kFirst + kCount - 1.
+template <std::size_t kFirst, std::size_t kCount, class RowsInside>
 HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoints][kTileRows]) {
   const D d;
   HWY_UNROLL(8)
@@ -201,18 +207,19 @@ HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoi
   for (std::size_t c = 0; c < t.channels; ++c, at += kPointFloats, u += kPoints * kTaps) {
     HWY_UNROLL(8)
     for (std::size_t p = kFirst; p < kFirst + kCount; ++p) {
-      V v[kTileRows];
-      HWY_UNROLL(3)
-      for (std::size_t r = 0; r + 1 < kTileRows; ++r)
-        v[r] = in_register(hn::Load(d, t.row[r] + at + p * kLanes));
+      V above = hn::Zero(d);
+      if constexpr (RowsInside::inside(0)) above = in_register(hn::Load(d, t.row[0] + at + p * kLanes));
       HWY_UNROLL(5)
       for (std::size_t k = 0; k < kTaps; ++k) {
+        // The tap reads window row k for the tile's first row and row k + 1 for its second.
+        const bool first = RowsInside::inside(k), second = RowsInside::inside(k + 1);
+        if (!first && !second) continue;
         const V weight = in_register(hn::Set(d, u[p * kTaps + k]));
-        v[kTileRows - 1] = in_register(hn::Load(d, t.row[k + kTileRows - 1] + at + p * kLanes));
-        HWY_UNROLL(4)
-        for (std::size_t r = 0; r < kTileRows; ++r) acc[p][r] = hn::MulAdd(weight, v[r], acc[p][r]);
-        HWY_UNROLL(4)
-        for (std::size_t r = 0; r + 1 < kTileRows; ++r) v[r] = v[r + 1];
+        if (first) acc[p][0] = hn::MulAdd(weight, above, acc[p][0]);
+        if (second) {
+          above = in_register(hn::Load(d, t.row[k + 1] + at + p * kLanes));
+          acc[p][1] = hn::MulAdd(weight, above, acc[p][1]);
+        }
       }
     }
   }
@@ -262,16 +269,16 @@ HWY_INLINE void pool_tile(const ForwardTile& t, std::size_t part, const V (&out)
 }
 
 /// kWhole: all 2 x 4 outputs exist.
-template <bool kWhole, bool kPool>
+template <bool kWhole, bool kPool, class RowsInside>
 HWY_NOINLINE void forward_tile(const ForwardTile& t) {
   const D d;
   for (std::size_t part = 0; part < kParts; ++part) {
     V acc[kPoints][kTileRows];
     if constexpr (kParts == 1) {
-      add_points<0, kPoints>(t, part, acc);
+      add_points<0, kPoints, RowsInside>(t, part, acc);
     } else {
-      add_points<0, kPoints / 2>(t, part, acc);
-      add_points<kPoints / 2, kPoints / 2>(t, part, acc);
+      add_points<0, kPoints / 2, RowsInside>(t, part, acc);
+      add_points<kPoints / 2, kPoints / 2, RowsInside>(t, part, acc);
     }
     V out[kTileRows][kOutputs];
     HWY_UNROLL(2)
@@ -343,6 +350,14 @@ struct ChannelSums {
 constexpr std::size_t kSumsFloats = kSums * kLanes + sizeof(ChannelSums) / sizeof(float);
 static_assert(kSumsFloats == (3 + 4) * kLanes);  // winograd1d_forward_scratch_size()
 
+template <bool kWhole, bool kPool>
+auto tile_for(std::size_t first_inside, std::size_t inside_end) {
+  if (first_inside == 2 && inside_end == kWindow) return forward_tile<kWhole, kPool, Rows<2, kWindow>>;
+  if (first_inside == 0 && inside_end == kWindow - 2)
+    return forward_tile<kWhole, kPool, Rows<0, kWindow - 2>>;
+  return forward_tile<kWhole, kPool, Rows<0, kWindow>>;
+}
+
 template <bool kPool>
 HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed, const PooledOutput& output,
                         float* scratch) {
@@ -388,8 +403,12 @@ HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed,
         t.winner = output.winner + window;
         t.first = column == 0 && i == 0;
       }
-      const auto tile = t.rows == kTileRows && t.columns == kOutputs ? forward_tile<true, kPool>
-                                                                     : forward_tile<false, kPool>;
+      const std::size_t first_inside = top < 0 ? static_cast<std::size_t>(-top) : 0;
+      const std::size_t inside_end = std::min(kWindow, static_cast<std::size_t>(std::max<std::ptrdiff_t>(
+                                                           0, static_cast<std::ptrdiff_t>(s.height) - top)));
+      const auto tile = t.rows == kTileRows && t.columns == kOutputs
+                            ? tile_for<true, kPool>(first_inside, inside_end)
+                            : tile_for<false, kPool>(first_inside, inside_end);
       for (std::size_t o = 0; o < s.out_channels; ++o) {
         if (moments) t.sums = sums + o * kSumsFloats;
         tile(t);
