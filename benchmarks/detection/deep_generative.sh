@@ -22,12 +22,12 @@ if [ "$part" != mnist ]; then
   done
 fi
 if [ "$part" != odds ]; then
-  # As in the paper: every other class in turn is the known anomaly.
+  # The paper takes every other class in turn as the known anomaly; KNOWN="0 1 ... 9" does, three of them are quicker.
   for normal in 0 2; do
-    others=$(seq 0 9 | grep -v "^$normal\$" | paste -sd,)
+    known=$(echo "${KNOWN:-1 5 9}" | tr ' ' '\n' | grep -v "^$normal\$" | paste -sd,)
     for method in dgm_m1m2 dgm_m2; do
       "$program" train mnist --data-dir "$data" --method "$method" $labels --normal-class "$normal" --preset paper --seed 1 \
-        --vary ratio_known_outlier=0.01,0.05 --vary "known_outlier_class=$others" --quiet --out "$out/mnist-$normal-$method"
+        --vary ratio_known_outlier=0.01,0.05 --vary "known_outlier_class=$known" --quiet --out "$out/mnist-$normal-$method"
     done
   done
 fi

@@ -26,6 +26,8 @@ NETWORKS = ["mnist_LeNet", "fmnist_LeNet", "cifar10_LeNet", "arrhythmia_mlp", "c
 MLPS = {"arrhythmia_mlp": (274, [128, 64], 32), "cardio_mlp": (21, [32, 16], 8),
         "satellite_mlp": (36, [32, 16], 8), "satimage-2_mlp": (36, [32, 16], 8),
         "shuttle_mlp": (9, [32, 16], 8), "thyroid_mlp": (6, [32, 16], 4)}
+# The deep generative models (generative_peer.py), which have no autoencoder of their own.
+GENERATIVE = ["mnist_VAE", "mnist_DGM_M2", "mnist_DGM_M1M2"]
 # Ways to run PyTorch: memory format of images, Adam's loop over tensors, script-compiled module.
 VARIANTS = [{"channels_last": c, "foreach": f, "script": s}
             for c in (False, True) for f in (False, True) for s in (False, True)]
@@ -175,15 +177,24 @@ class TorchWorkload:
         value = loss.item()
         return time.perf_counter() - start, value
 
-    def run(self, seconds):
-        """Median seconds of the steps that fit into `seconds` (at least five)."""
-        times = []
-        total = 0.0
-        while len(times) < 5 or total < seconds:
-            elapsed, _ = self.step()
-            times.append(elapsed)
-            total += elapsed
-        return statistics.median(times)
+
+def run_steps(workload, seconds):
+    """Median seconds of the steps that fit into `seconds` (at least five)."""
+    times = []
+    total = 0.0
+    while len(times) < 5 or total < seconds:
+        elapsed, _ = workload.step()
+        times.append(elapsed)
+        total += elapsed
+    return statistics.median(times)
+
+
+def make_workload(name, whole, batch, variant):
+    if name not in GENERATIVE:
+        return TorchWorkload(name, whole, batch, variant)
+    from generative_peer import GenerativeWorkload
+    return GenerativeWorkload(name, batch, variant, (ROWS, STRIDE, WARM_UP, LEARNING_RATE, WEIGHT_DECAY), fill,
+                              fill_module)
 
 
 def torch_worker(threads, batch):
@@ -197,11 +208,11 @@ def torch_worker(threads, batch):
         wanted = (request["network"], request["autoencoder"], json.dumps(request["variant"], sort_keys=True))
         answer = {}
         if wanted != key:
-            key, workload = wanted, TorchWorkload(request["network"], request["autoencoder"], batch,
+            key, workload = wanted, make_workload(request["network"], request["autoencoder"], batch,
                                                   request["variant"])
             answer["losses"] = [workload.step()[1] for _ in range(WARM_UP)]
-            workload.run(0)  # a scripted module compiles itself during its first calls
-        answer["median"] = workload.run(request["seconds"])
+            run_steps(workload, 0)  # a scripted module compiles itself during its first calls
+        answer["median"] = run_steps(workload, request["seconds"])
         print(json.dumps(answer), flush=True)
 
 
@@ -271,7 +282,7 @@ def markdown(results):
     threads = sorted({r["threads"] for r in results})
     lines = ["| network | " + " | ".join(f"PyTorch {t}T | deepsad {t}T | ratio {t}T" for t in threads) + " |",
              "| --- |" + " --- |" * (3 * len(threads))]
-    for network in NETWORKS:
+    for network in NETWORKS + GENERATIVE:
         for whole in (False, True):
             cells = []
             for t in threads:
@@ -297,7 +308,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="rounds (default 9)")
     parser.add_argument("--seconds", type=float, default=0.5,
                         help="time of one side in one round (default 0.5)")
-    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS + GENERATIVE, choices=NETWORKS + GENERATIVE)
     parser.add_argument("--torch-worker", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.torch_worker:
@@ -311,9 +322,9 @@ def main():
     for threads in arguments.threads:
         peer = TorchProcess(threads, arguments.batch)
         for network in arguments.networks:
-            for whole in (False, True):
+            for whole in (False,) if network in GENERATIVE else (False, True):
                 what = f"{network}{' autoencoder' if whole else ''}, {threads} threads"
-                is_image = network not in MLPS
+                is_image = network not in MLPS and network not in GENERATIVE
                 trials = {}
                 for number, variant in enumerate(VARIANTS):
                     if variant["channels_last"] and not is_image:

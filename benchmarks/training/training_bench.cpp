@@ -1,4 +1,5 @@
-// Time of a training step (gather, forward, backward, update) of the paper's networks and their autoencoders.
+// Time of a training step (gather, forward, backward, update) of the paper's networks, their autoencoders and
+// the deep generative models.
 //
 //   training_bench [--threads N] [--seconds S] [--batch B] all|NETWORK[:ae] ...
 //
@@ -10,7 +11,9 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,7 @@
 #include "kernels/isa.h"
 #include "nn/losses.h"
 #include "nn/support.h"
+#include "nn/variational.h"
 
 namespace deepsad {
 namespace {
@@ -33,23 +37,10 @@ constexpr std::size_t kFewestSteps = 5;
 constexpr float kLearningRate = 1e-4F;
 constexpr float kWeightDecay = 1e-6F;
 
-nlohmann::json measure(const std::string& network, bool whole, std::size_t n_threads, std::size_t batch,
-                       double seconds) {
-  const NetworkDefinition definition = network_by_name(network);
-  const NetworkSpec spec = whole ? autoencoder(definition) : definition.encoder;
-  ThreadPool pool(n_threads);
-  Plan<float> plan(spec, batch, PlanMode::train, pool);
-  plan.load(testing::golden_state(spec));
-  const Matrix<float> x = testing::golden_input<float>(kRows, plan.n_inputs());
-  std::vector<SemiLabel> semi(kRows);
-  for (std::size_t i = 0; i < kRows; ++i) {
-    semi[i] = i % 20 == 0 ? SemiLabel::anomaly : i % 20 == 1 ? SemiLabel::normal : SemiLabel::unlabelled;
-  }
-  const std::vector<float> center(plan.n_outputs(), 0.1F);
-  const DeepSadLoss<float> deep_sad(center, semi, 1, 1e-6);
-  const ReconstructionLoss<float> reconstruction(plan.n_outputs());
-  const Loss<float>& loss = whole ? static_cast<const Loss<float>&>(reconstruction) : deep_sad;
-
+/// Times step(rows), which returns the loss.
+template <class Step>
+nlohmann::json measure_steps(const std::string& network, bool whole, std::size_t n_threads, std::size_t batch,
+                             double seconds, Step&& step_of) {
   std::vector<std::uint32_t> rows(batch);
   std::vector<double> losses;
   std::vector<double> times;
@@ -59,8 +50,7 @@ nlohmann::json measure(const std::string& network, bool whole, std::size_t n_thr
       rows[i] = static_cast<std::uint32_t>((step * batch + i) * kStride % kRows);
     }
     const auto start = Clock::now();
-    const double value = plan.forward_backward(testing::view(x), rows, loss);
-    plan.update(kLearningRate, kWeightDecay);
+    const double value = step_of(rows);
     const double time = std::chrono::duration<double>(Clock::now() - start).count();
     if (step < kWarmUp) {
       losses.push_back(value);
@@ -79,6 +69,87 @@ nlohmann::json measure(const std::string& network, bool whole, std::size_t n_thr
           {"steps", times.size()},
           {"median", times[times.size() / 2]},
           {"quartiles", {times[times.size() / 4], times[times.size() * 3 / 4]}}};
+}
+
+nlohmann::json measure(const std::string& network, bool whole, std::size_t n_threads, std::size_t batch,
+                       double seconds) {
+  const NetworkDefinition definition = network_by_name(network);
+  const NetworkSpec spec = whole ? autoencoder(definition) : definition.encoder;
+  ThreadPool pool(n_threads);
+  Plan<float> plan(spec, batch, PlanMode::train, pool);
+  plan.load(testing::golden_state(spec));
+  const Matrix<float> x = testing::golden_input<float>(kRows, plan.n_inputs());
+  std::vector<SemiLabel> semi(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    semi[i] = i % 20 == 0 ? SemiLabel::anomaly : i % 20 == 1 ? SemiLabel::normal : SemiLabel::unlabelled;
+  }
+  const std::vector<float> center(plan.n_outputs(), 0.1F);
+  const DeepSadLoss<float> deep_sad(center, semi, 1, 1e-6);
+  const ReconstructionLoss<float> reconstruction(plan.n_outputs());
+  const Loss<float>& loss = whole ? static_cast<const Loss<float>&>(reconstruction) : deep_sad;
+
+  return measure_steps(network, whole, n_threads, batch, seconds, [&](std::span<const std::uint32_t> rows) {
+    const double value = plan.forward_backward(testing::view(x), rows, loss);
+    plan.update(kLearningRate, kWeightDecay);
+    return value;
+  });
+}
+
+/// One of the deep generative models, in the form of the published code; the first steps have no noise, so
+/// that their losses can be compared.
+nlohmann::json measure_generative(const std::string& name, std::size_t n_threads, std::size_t batch,
+                                  double seconds) {
+  constexpr kernels::GaussianForm kForm{kernels::LogVariance::softplus, kernels::KlEstimate::single_sample};
+  constexpr double kAlpha = 1.9;
+  const GenerativeKind kind = *generative_kind_of(name);
+  const GenerativeNetwork network = generative_network_by_name(name, kind);
+  const GenerativeSpecs specs = generative_specs(network, kind);
+  const StateDict state = testing::golden_state(generative_tensors(network, kind));
+  ThreadPool pool(n_threads);
+  const Matrix<float> x = testing::golden_input<float>(kRows, n_elements(network.input));
+  VariationalNetwork<float> generative(specs, kind, kForm, (kind == GenerativeKind::vae ? 1 : 2) * batch,
+                                       pool);
+  generative.load(state);
+  NoiseStream noise(1, "bench"), code_noise(1, "bench/code");
+  noise.silence_first(kWarmUp);
+  code_noise.silence_first(kWarmUp);
+
+  std::unique_ptr<Plan<float>> classifier;
+  std::unique_ptr<TrainingStep> step;
+  Matrix<float> posteriors;
+  std::vector<SemiLabel> semi(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    semi[i] = i % 20 == 0 ? SemiLabel::anomaly : i % 20 == 1 ? SemiLabel::normal : SemiLabel::unlabelled;
+  }
+  if (kind == GenerativeKind::vae) {
+    step = std::make_unique<VaeStep<float>>(generative, testing::view(x), batch, noise);
+  } else {
+    classifier = std::make_unique<Plan<float>>(*specs.classifier, batch, PlanMode::train, pool);
+    classifier->load(without_prefix(state, "classifier."));
+    MatrixView<const float> classified = testing::view(x);
+    if (kind == GenerativeKind::m1m2) {  // as in training, once for all steps
+      const NetworkSpec encoder = generative_specs(network, GenerativeKind::vae).encoder;
+      Plan<float> features(encoder, 0, PlanMode::infer, pool);
+      features.load(join_heads(without_prefix(state, "features.encoder.")));
+      posteriors = Matrix<float>(kRows, features.n_outputs());
+      features.infer_rows(testing::view(x), testing::view(posteriors));
+      classified = {posteriors.values.data(), kRows, network.n_latent, posteriors.cols};
+    }
+    step = std::make_unique<SemiSupervisedStep<float>>(
+        generative, *classifier,
+        SemiSupervisedStep<float>::Data{
+            .x = testing::view(x),
+            .classified = classified,
+            .posteriors = {posteriors.values.data(), posteriors.rows, posteriors.cols},
+            .posterior_form = kForm,
+            .semi = semi},
+        SemiSupervisedStepOptions{.alpha = kAlpha}, batch, noise, code_noise);
+  }
+  return measure_steps(name, false, n_threads, batch, seconds, [&](std::span<const std::uint32_t> rows) {
+    const double value = step->forward_backward(rows);
+    step->update(kLearningRate, kWeightDecay);
+    return value;
+  });
 }
 
 int run(int argc, char** argv) {
@@ -101,6 +172,7 @@ int run(int argc, char** argv) {
         workloads.push_back(name);
         workloads.push_back(name + ":ae");
       }
+      for (const char* name : {"mnist_VAE", "mnist_DGM_M2", "mnist_DGM_M1M2"}) workloads.emplace_back(name);
     } else if (has_value) {
       throw InvalidArgument("unknown option " + argument + "; known: --threads, --batch, --seconds");
     } else {
@@ -114,7 +186,11 @@ int run(int argc, char** argv) {
   for (const std::string& workload : workloads) {
     const bool whole = workload.ends_with(":ae");
     const std::string network = whole ? workload.substr(0, workload.size() - 3) : workload;
-    std::puts(measure(network, whole, n_threads, batch, seconds).dump().c_str());
+    const bool generative = generative_kind_of(network).has_value();
+    std::puts((generative ? measure_generative(network, n_threads, batch, seconds)
+                          : measure(network, whole, n_threads, batch, seconds))
+                  .dump()
+                  .c_str());
     std::fflush(stdout);
   }
   return 0;

@@ -67,8 +67,9 @@ std::array<double, kLabelValues> log_softmax(const std::array<double, kLabelValu
 
 NoiseKey NoiseStream::next() {
   const std::uint64_t key = RandomStream(seed_, name_, step_).next_u64();
+  const bool silent = step_ < silent_steps_;
   if (!held_) ++step_;
-  if (silent_) return std::nullopt;
+  if (silent) return std::nullopt;
   return key;
 }
 

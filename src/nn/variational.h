@@ -30,15 +30,17 @@ class NoiseStream {
   NoiseStream(std::uint64_t seed, std::string name) : seed_(seed), name_("noise/" + std::move(name)) {}
   /// Key of the next step.
   [[nodiscard]] NoiseKey next();
-  // For comparisons: from now on all noise is zero, or that of the next step again and again.
-  void silence() { silent_ = true; }
+  // For comparisons: all noise is zero, from now on or in the first n steps, or that of the next step again
+  // and again.
+  void silence() { silence_first(static_cast<std::uint64_t>(-1)); }
+  void silence_first(std::uint64_t n) { silent_steps_ = n; }
   void hold() { held_ = true; }
 
  private:
   std::uint64_t seed_;
   std::string name_;
   std::uint64_t step_ = 0;
-  bool silent_ = false;
+  std::uint64_t silent_steps_ = 0;
   bool held_ = false;
 };
 

@@ -4,10 +4,12 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 #include "nn/losses.h"
 #include "nn/support.h"
+#include "nn/variational.h"
 
 namespace {
 std::atomic<std::size_t> n_allocations{0};
@@ -113,6 +115,55 @@ TEST(TrainingStep, AllocatesNothing) {
       expect_no_allocation(definition.encoder, threads, true);
       expect_no_allocation(autoencoder(definition), threads, true);
     }
+  }
+}
+
+// VAE, M2 with batch norms in its classifier, M1+M2, batches of changing mixtures of labels.
+TEST(TrainingStep, OfDeepGenerativeModelsAllocatesNothing) {
+  constexpr std::size_t kBatch = 64;
+  for (const char* name : {"mnist_VAE", "mnist_DGM_M2", "cardio_DGM_M1M2"}) {
+    SCOPED_TRACE(name);
+    const GenerativeKind kind = *generative_kind_of(name);
+    const GenerativeNetwork network = generative_network_by_name(name, kind);
+    const GenerativeSpecs specs = generative_specs(network, kind);
+    const StateDict state = initial_state(network, kind, 1);
+    ThreadPool pool(2);
+    VariationalNetwork<float> generative(specs, kind, {}, 2 * kBatch, pool);
+    generative.load(state);
+    const Matrix<float> x = testing::random_matrix<float>(2 * kBatch, n_elements(network.input), 1);
+    const Matrix<float> posteriors = testing::random_matrix<float>(2 * kBatch, 2 * network.n_latent, 2);
+    std::vector<SemiLabel> semi(2 * kBatch, SemiLabel::unlabelled);
+    for (std::size_t i = 0; i < semi.size(); i += 5) semi[i] = SemiLabel::anomaly;
+    std::unique_ptr<Plan<float>> classifier;
+    std::unique_ptr<TrainingStep> step;
+    if (kind == GenerativeKind::vae) {
+      step = std::make_unique<VaeStep<float>>(generative, view(x), kBatch, NoiseStream(1, "test"));
+    } else {
+      const bool stacked = kind == GenerativeKind::m1m2;
+      classifier = std::make_unique<Plan<float>>(*specs.classifier, kBatch, PlanMode::train, pool);
+      classifier->load(without_prefix(state, "classifier."));
+      const MatrixView<const float> codes(posteriors.values.data(), posteriors.rows, network.n_latent,
+                                          posteriors.cols);
+      const SemiSupervisedStep<float>::Data data{
+          .x = view(x),
+          .classified = stacked ? codes : view(x),
+          .posteriors = stacked ? view(posteriors) : MatrixView<const float>(),
+          .semi = semi};
+      step = std::make_unique<SemiSupervisedStep<float>>(generative, *classifier, data,
+                                                         SemiSupervisedStepOptions{}, kBatch,
+                                                         NoiseStream(1, "test"), NoiseStream(1, "code"));
+    }
+    const std::vector<std::uint32_t> rows = testing::first_rows(2 * kBatch);
+    const auto take = [&](std::size_t first, std::size_t n) {
+      (void)step->forward_backward({rows.data() + first, n});
+      step->update(1e-4F, 1e-6F);
+    };
+    take(0, kBatch);  // the first use chooses the kernels
+    const std::size_t before = n_allocations;
+    take(3, kBatch);
+    take(60, 37);
+    take(1, 4);
+    EXPECT_EQ(n_allocations - before, 0U);
   }
 }
 
