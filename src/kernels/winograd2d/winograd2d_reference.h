@@ -46,11 +46,11 @@ inline std::size_t winograd2d_weight_index(const ConvShape& s, ConvWeights form,
 /// Packed form of the reference, for both directions: [out_channels][in_channels][kernel][kernel].
 template <class T>
 void winograd2d_pack_forward(const WinogradShape& shape, ConvWeights form, const T* w, T* packed) noexcept {
-  conv2d_pack(shape.conv, form, w, packed);
+  reference::conv2d_pack(shape.conv, form, w, packed);
 }
 template <class T>
 void winograd2d_pack_backward(const WinogradShape& shape, ConvWeights form, const T* w, T* packed) noexcept {
-  conv2d_pack(shape.conv, form, w, packed);
+  reference::conv2d_pack(shape.conv, form, w, packed);
 }
 
 template <class T>
