@@ -26,8 +26,16 @@ struct PositionalOption {
 constexpr PositionalOption kPositionalOptions[] = {
     {"DATASET", "dataset"}, {"NETWORK", "network"}, {"DATA", "data_dir"}};
 
-OptionLayer given_options(const Arguments& arguments) {
+// @param method what a baseline command trains; "" = what --method says
+OptionLayer given_options(const Arguments& arguments, const std::string& method) {
   OptionLayer layer = command_line_layer(arguments);
+  if (!method.empty()) {
+    if (arguments.has("method") && arguments.text("method") != method)
+      throw InvalidArgument(
+          fmt::format("--method: this command trains {}; `deepsad train --method {}` trains the other",
+                      method, arguments.text("method")));
+    if (!arguments.has("method")) layer.push_back({find_train_option("method"), method, "the command"});
+  }
   for (const auto& [positional, name] : kPositionalOptions) {
     if (!arguments.has(positional)) continue;
     if (arguments.has(name))
@@ -38,8 +46,8 @@ OptionLayer given_options(const Arguments& arguments) {
   return layer;
 }
 
-// Config file and command line, in this order.
-std::vector<OptionLayer> option_layers(const Arguments& arguments) {
+// Config file and command line, in this order. @param method as given_options()
+std::vector<OptionLayer> option_layers(const Arguments& arguments, const std::string& method) {
   if (arguments.has("load_model"))
     throw InvalidArgument(
         "--load-model: training always starts anew; use `deepsad evaluate MODEL` or `deepsad score MODEL "
@@ -47,7 +55,7 @@ std::vector<OptionLayer> option_layers(const Arguments& arguments) {
         "stored model");
   std::vector<OptionLayer> layers;
   if (arguments.has("config")) layers.push_back(read_options_file(arguments.text("config")));
-  layers.push_back(given_options(arguments));
+  layers.push_back(given_options(arguments, method));
   return layers;
 }
 
@@ -143,11 +151,11 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
 }  // namespace
 
 int run_train(const Arguments& arguments, Console& console) {
-  return train_with(arguments, option_layers(arguments), console);
+  return train_with(arguments, option_layers(arguments, ""), console);
 }
 
 int run_baseline_semidgm(const Arguments& arguments, Console& console) {
-  std::vector<OptionLayer> layers = option_layers(arguments);
+  std::vector<OptionLayer> layers = option_layers(arguments, "");
   // The published program tells M2 from M1+M2 by the network's name.
   std::string network;
   for (const OptionLayer& layer : layers) {
@@ -170,6 +178,22 @@ int run_baseline_semidgm(const Arguments& arguments, Console& console) {
                 OptionLayer{{find_train_option("method"),
                              std::string(*kind == GenerativeKind::m2 ? "dgm_m2" : "dgm_m1m2"), "NETWORK"}});
   return train_with(arguments, layers, console);
+}
+
+int run_baseline_ocsvm(const Arguments& arguments, Console& console) {
+  return train_with(arguments, option_layers(arguments, "oc_svm"), console);
+}
+
+int run_baseline_isoforest(const Arguments& arguments, Console& console) {
+  return train_with(arguments, option_layers(arguments, "isolation_forest"), console);
+}
+
+int run_baseline_kde(const Arguments& arguments, Console& console) {
+  return train_with(arguments, option_layers(arguments, "kde"), console);
+}
+
+int run_baseline_ssad(const Arguments& arguments, Console& console) {
+  return train_with(arguments, option_layers(arguments, "ssad"), console);
 }
 
 }  // namespace deepsad::cli

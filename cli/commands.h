@@ -25,6 +25,10 @@ int run_command(const std::string& name, const Arguments& arguments, Console& co
 // declarations.cpp
 Command declare_train();
 Command declare_baseline_semidgm();
+Command declare_baseline_ocsvm();
+Command declare_baseline_isoforest();
+Command declare_baseline_kde();
+Command declare_baseline_ssad();
 Command declare_evaluate();
 Command declare_score();
 Command declare_inspect();
@@ -36,6 +40,10 @@ Command declare_version();
 // command_<name>.cpp
 int run_train(const Arguments& arguments, Console& console);
 int run_baseline_semidgm(const Arguments& arguments, Console& console);
+int run_baseline_ocsvm(const Arguments& arguments, Console& console);
+int run_baseline_isoforest(const Arguments& arguments, Console& console);
+int run_baseline_kde(const Arguments& arguments, Console& console);
+int run_baseline_ssad(const Arguments& arguments, Console& console);
 int run_evaluate(const Arguments& arguments, Console& console);
 int run_score(const Arguments& arguments, Console& console);
 int run_inspect(const Arguments& arguments, Console& console);

@@ -5,6 +5,14 @@
 namespace deepsad::cli {
 namespace {
 
+constexpr const char* kBaselineDetails =
+    "The arguments and options of the published programs baseline_ocsvm.py, baseline_isoforest.py, "
+    "baseline_kde.py\n"
+    "and baseline_ssad.py; otherwise as `deepsad train --method`, whose options it takes, too.\n"
+    "\n"
+    "  deepsad baseline ssad mnist OUT DATA --kernel rbf --kappa 1.0 --ratio_known_outlier 0.01 \\\n"
+    "    --n_known_outlier_classes 1";
+
 constexpr const char* kTrainDetails =
     "Reads a data set, splits it, builds the semi-supervised training set, pretrains an autoencoder,\n"
     "trains the detector, scores the test part, and leaves all of it in a new run folder:\n"
@@ -26,6 +34,82 @@ constexpr const char* kSemiDgmDetails =
     "  deepsad baseline semidgm mnist mnist_DGM_M1M2 OUT DATA --pretrain True --ratio_known_outlier 0.05\n"
     "      --n_known_outlier_classes 1";
 
+// What `deepsad train` and `deepsad baseline` share: where the run goes, and every option of a training run.
+std::vector<Option> run_options() {
+  std::vector<Option> options = {
+      {.name = "out",
+       .value = "DIR",
+       .help = "run folder; must be missing or empty",
+       .default_text = "runs/DATASET-METHOD, then -2, -3, ...",
+       .range = "a folder",
+       .group = "Output"},
+      {.name = "new_run",
+       .help = "if the run folder holds something, make a new one beside it: DIR-2, DIR-3, ...",
+       .default_text = "false",
+       .range = "true or false",
+       .group = "Output"},
+      {.name = "seeds",
+       .value = "LIST",
+       .help = "a run for each of these seeds, side by side, each in a folder of its own below the run "
+               "folder",
+       .default_text = "none",
+       .range = "numbers and ranges: 1-10,20",
+       .group = "Several runs"},
+      {.name = "vary",
+       .value = "NAME=LIST",
+       .help = "a run for each of these values of an option, eta=0.1,1,10; given several times: every "
+               "combination",
+       .default_text = "none",
+       .range = "an option and its values",
+       .group = "Several runs",
+       .repeatable = true},
+      {.name = "jobs",
+       .value = "N",
+       .help = "runs at a time",
+       .default_text = "as many as processors and memory allow",
+       .range = ">= 1, or 0 for the default",
+       .unit = "runs",
+       .group = "Several runs"},
+      {.name = "config",
+       .aliases = {"load_config"},
+       .value = "FILE",
+       .help = "read options from a TOML or JSON file; the command line overrides it",
+       .default_text = "none",
+       .range = "a file",
+       .group = "Output"},
+      {.name = "quiet",
+       .help = "on standard error nothing but errors",
+       .default_text = "false",
+       .range = "true or false",
+       .group = "Output",
+       .short_name = "q"},
+      {.name = "verbose",
+       .help = "on standard error every epoch and the resolved options",
+       .default_text = "false",
+       .range = "true or false",
+       .group = "Output",
+       .short_name = "v"},
+      {.name = "load_model",
+       .value = "FILE",
+       .help = "refused: training always starts anew; see `deepsad evaluate`",
+       .default_text = "none",
+       .range = "none",
+       .group = "Output"}};
+  for (const OptionDeclaration& declaration : train_option_declarations())
+    options.push_back(command_line_option(declaration));
+  return options;
+}
+
+Command declare_baseline(const char* name, const char* summary) {
+  return {.name = name,
+          .summary = summary,
+          .details = kBaselineDetails,
+          .positionals = {{"DATASET", "a named or built-in set; `deepsad data list` shows them", false},
+                          {"OUT", "as --out", false},
+                          {"DATA", "as --data-dir", false}},
+          .options = run_options()};
+}
+
 }  // namespace
 
 Command declare_baseline_semidgm() {
@@ -37,76 +121,30 @@ Command declare_baseline_semidgm() {
 }
 
 Command declare_train() {
-  Command command{
-      .name = "train",
-      .summary = "Train a detector on a data set and evaluate it.",
-      .details = kTrainDetails,
-      .positionals = {{"DATASET", "a named or built-in set; `deepsad data list` shows them", false},
-                      {"NETWORK", "as --network", false},
-                      {"OUT", "as --out", false},
-                      {"DATA", "as --data-dir", false}},
-      .options = {
-          {.name = "out",
-           .value = "DIR",
-           .help = "run folder; must be missing or empty",
-           .default_text = "runs/DATASET-METHOD, then -2, -3, ...",
-           .range = "a folder",
-           .group = "Output"},
-          {.name = "new_run",
-           .help = "if the run folder holds something, make a new one beside it: DIR-2, DIR-3, ...",
-           .default_text = "false",
-           .range = "true or false",
-           .group = "Output"},
-          {.name = "seeds",
-           .value = "LIST",
-           .help = "a run for each of these seeds, side by side, each in a folder of its own below the run "
-                   "folder",
-           .default_text = "none",
-           .range = "numbers and ranges: 1-10,20",
-           .group = "Several runs"},
-          {.name = "vary",
-           .value = "NAME=LIST",
-           .help = "a run for each of these values of an option, eta=0.1,1,10; given several times: every "
-                   "combination",
-           .default_text = "none",
-           .range = "an option and its values",
-           .group = "Several runs",
-           .repeatable = true},
-          {.name = "jobs",
-           .value = "N",
-           .help = "runs at a time",
-           .default_text = "as many as processors and memory allow",
-           .range = ">= 1, or 0 for the default",
-           .unit = "runs",
-           .group = "Several runs"},
-          {.name = "config",
-           .aliases = {"load_config"},
-           .value = "FILE",
-           .help = "read options from a TOML or JSON file; the command line overrides it",
-           .default_text = "none",
-           .range = "a file",
-           .group = "Output"},
-          {.name = "quiet",
-           .help = "on standard error nothing but errors",
-           .default_text = "false",
-           .range = "true or false",
-           .group = "Output",
-           .short_name = "q"},
-          {.name = "verbose",
-           .help = "on standard error every epoch and the resolved options",
-           .default_text = "false",
-           .range = "true or false",
-           .group = "Output",
-           .short_name = "v"},
-          {.name = "load_model",
-           .value = "FILE",
-           .help = "refused: training always starts anew; see `deepsad evaluate`",
-           .default_text = "none",
-           .range = "none",
-           .group = "Output"}}};
-  for (const OptionDeclaration& declaration : train_option_declarations())
-    command.options.push_back(command_line_option(declaration));
-  return command;
+  return {.name = "train",
+          .summary = "Train a detector on a data set and evaluate it.",
+          .details = kTrainDetails,
+          .positionals = {{"DATASET", "a named or built-in set; `deepsad data list` shows them", false},
+                          {"NETWORK", "as --network", false},
+                          {"OUT", "as --out", false},
+                          {"DATA", "as --data-dir", false}},
+          .options = run_options()};
+}
+
+Command declare_baseline_ocsvm() {
+  return declare_baseline("baseline ocsvm", "Train a one-class SVM and evaluate it.");
+}
+
+Command declare_baseline_isoforest() {
+  return declare_baseline("baseline isoforest", "Train an isolation forest and evaluate it.");
+}
+
+Command declare_baseline_kde() {
+  return declare_baseline("baseline kde", "Estimate the density of a data set and evaluate it.");
+}
+
+Command declare_baseline_ssad() {
+  return declare_baseline("baseline ssad", "Train kernel SSAD and evaluate it.");
 }
 
 Command declare_evaluate() {

@@ -25,6 +25,10 @@ struct CommandEntry {
 
 constexpr std::array kCommands{
     CommandEntry{"train", declare_train},
+    CommandEntry{"baseline ocsvm", declare_baseline_ocsvm},
+    CommandEntry{"baseline isoforest", declare_baseline_isoforest},
+    CommandEntry{"baseline kde", declare_baseline_kde},
+    CommandEntry{"baseline ssad", declare_baseline_ssad},
     CommandEntry{"evaluate", declare_evaluate},
     CommandEntry{"score", declare_score},
     CommandEntry{"inspect", declare_inspect},

@@ -16,6 +16,10 @@ struct Runner {
 constexpr std::array kRunners{
     Runner{"baseline semidgm", run_baseline_semidgm},
     Runner{"train", run_train},
+    Runner{"baseline ocsvm", run_baseline_ocsvm},
+    Runner{"baseline isoforest", run_baseline_isoforest},
+    Runner{"baseline kde", run_baseline_kde},
+    Runner{"baseline ssad", run_baseline_ssad},
     Runner{"evaluate", run_evaluate},
     Runner{"score", run_score},
     Runner{"inspect", run_inspect},

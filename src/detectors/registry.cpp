@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "deepsad/core/error.h"
+#include "detectors/hybrid.h"
 
 namespace deepsad {
 namespace {
@@ -14,10 +15,29 @@ struct Entry {
 };
 
 constexpr Entry kRegistry[] = {
-    {"deep_sad", restore_deep_sad},       {"deep_svdd", restore_deep_sad},
-    {"autoencoder", restore_autoencoder}, {"vae", restore_vae},
-    {"dgm_m2", restore_deep_generative},  {"dgm_m1m2", restore_deep_generative},
+    {"deep_sad", restore_deep_sad},
+    {"deep_svdd", restore_deep_sad},
+    {"autoencoder", restore_autoencoder},
+    {"vae", restore_vae},
+    {"dgm_m2", restore_deep_generative},
+    {"dgm_m1m2", restore_deep_generative},
+    {"classifier", restore_classifier},
+    {"oc_svm", restore_one_class_svm},
+    {"ssad", restore_ssad},
+    {"kde", restore_kde},
+    {"isolation_forest", restore_isolation_forest},
 };
+
+// A hybrid's tensors are those of its detector and those of its encoder.
+std::unique_ptr<Detector> restore_one(const Entry& entry, const Json& description, StateDict tensors,
+                                      const std::string& source) {
+  if (!description.contains(kHybridNetwork))
+    return entry.restore(entry.method, description, std::move(tensors), source);
+  StateDict encoder = without_prefix(tensors, kHybridPrefix);
+  std::erase_if(tensors, [](const StateTensor& tensor) { return tensor.name.starts_with(kHybridPrefix); });
+  return make_hybrid(network_from_json(description.at(kHybridNetwork).dump(), source), std::move(encoder),
+                     entry.restore(entry.method, description, std::move(tensors), source));
+}
 
 }  // namespace
 
@@ -35,7 +55,7 @@ std::unique_ptr<Detector> restore_detector(const std::string& method, const std:
   for (const Entry& entry : kRegistry) {
     if (method != entry.method) continue;
     try {
-      return entry.restore(method, Json::parse(description), std::move(tensors), source);
+      return restore_one(entry, Json::parse(description), std::move(tensors), source);
     } catch (const Json::exception& error) {
       throw ModelError(
           fmt::format("{}: the description of the {} is damaged: {}", source, method, error.what()));

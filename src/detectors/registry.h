@@ -22,5 +22,17 @@ namespace deepsad {
 [[nodiscard]] std::unique_ptr<Detector> restore_deep_generative(const std::string& method,
                                                                 const Json& description, StateDict tensors,
                                                                 const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_classifier(const std::string& method, const Json& description,
+                                                           StateDict tensors, const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_one_class_svm(const std::string& method,
+                                                              const Json& description, StateDict tensors,
+                                                              const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_ssad(const std::string& method, const Json& description,
+                                                     StateDict tensors, const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_kde(const std::string& method, const Json& description,
+                                                    StateDict tensors, const std::string& source);
+[[nodiscard]] std::unique_ptr<Detector> restore_isolation_forest(const std::string& method,
+                                                                 const Json& description, StateDict tensors,
+                                                                 const std::string& source);
 
 }  // namespace deepsad

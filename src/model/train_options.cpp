@@ -23,6 +23,9 @@ constexpr double kMaxCodes = 1e4;
 
 constexpr const char* kM2 = "dgm_m2";
 constexpr const char* kM1M2 = "dgm_m1m2";
+constexpr double kMaxTrees = 1e5;
+constexpr double kMaxTreeRows = 1 << 23;
+constexpr double kMaxGigabytes = 1e6;
 
 /// An interval of numbers, as a test and in words.
 struct Range {
@@ -209,6 +212,13 @@ class Declare {
   std::function<void(const OptionValue&)> check_;
 };
 
+// std::from_chars: the whole word, C notation, no locale, no leading blank or plus sign.
+template <class T>
+bool parse_number(const std::string& word, T& value) {
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return error == std::errc() && end == word.data() + word.size();
+}
+
 void check_ascending(const OptionValue& value) {
   const auto& list = std::get<std::vector<std::int64_t>>(value);
   if (std::adjacent_find(list.begin(), list.end(), std::greater_equal<>()) != list.end())
@@ -225,6 +235,14 @@ void check_classes(const OptionValue& value) {
 void check_alpha(const OptionValue& value) {
   const double alpha = std::get<double>(value);
   if (alpha < 0 && alpha != -1) refuse(value, "a number >= 0, or -1 for the default");
+}
+
+void check_gamma(const OptionValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text == "grid" || text == "scale" || text == "median") return;
+  double gamma = 0;
+  if (!parse_number(text, gamma) || !above(0).contains(gamma))
+    refuse(value, "grid, scale, median, or a number > 0");
 }
 
 void check_device(const OptionValue& value) {
@@ -303,7 +321,8 @@ std::vector<OptionDeclaration> declare_options() {
 
   const std::string method = "Method and network";
   add(Declare("method", &T::method, method, "detector to train")
-          .one_of({"deep_sad", "deep_svdd", "autoencoder", "vae", "dgm_m2", "dgm_m1m2"}));
+          .one_of({"deep_sad", "deep_svdd", "autoencoder", "vae", "dgm_m2", "dgm_m1m2", "classifier",
+                   "oc_svm", "ssad", "kde", "isolation_forest"}));
   add(Declare("network", &T::network, method, "network of the catalogue, or a TOML file that describes one")
           .alias("net_name")
           .shown_default("chosen from the data")
@@ -313,7 +332,8 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare("eta", &T::eta, method, "weight of the labelled rows in the loss of deep_sad").range(above(0)));
   add(Declare("objective", &T::objective, method, "objective of deep_svdd")
           .one_of({"one-class", "soft-boundary"}));
-  add(Declare("nu", &T::nu, method, "soft boundary: share of rows that may lie outside")
+  add(Declare("nu", &T::nu, method,
+              "share of training rows that may lie outside: soft boundary of deep_svdd, oc_svm")
           .range({.low = 0, .high = 1, .low_open = true, .high_open = true}));
   add(Declare("warm_up_epochs", &T::warm_up_epochs, method,
               "soft boundary: epochs before the radius follows the data")
@@ -321,6 +341,62 @@ std::vector<OptionDeclaration> declare_options() {
           .range(between(0, kMaxEpochs)));
   add(Declare("center_rows", &T::center_rows, method, "training rows whose mean the center is")
           .one_of({"without-labelled-anomalies", "all"}));
+
+  const std::string shallow = "Shallow detectors";
+  add(Declare(
+          "kernel", &T::kernel, shallow,
+          "oc_svm: rbf, linear, poly; ssad: rbf, linear; kde: gaussian, tophat, epanechnikov, exponential, "
+          "linear, cosine")
+          .one_of({"auto", "rbf", "linear", "poly", "gaussian", "tophat", "epanechnikov", "exponential",
+                   "cosine"}));
+  add(Declare("gamma", &T::gamma, shallow, "oc_svm, ssad: width of the kernels rbf and poly")
+          .range_in_words("grid (the best of 2^-7 ... 2^2), scale, median, or a number > 0")
+          .check(check_gamma));
+  add(Declare("nu_grid", &T::nu_grid, shallow, "oc_svm: also choose nu, from 0.01, 0.05, 0.1, 0.2, 0.5"));
+  add(Declare(
+          "selection", &T::selection, shallow,
+          "rows that gamma and nu are chosen on; test-leak: a tenth of the test part with its labels, as the "
+          "paper did, for comparison only")
+          .one_of({"training", "test-leak"}));
+  add(Declare("solver_tolerance", &T::solver_tolerance, shallow,
+              "oc_svm, ssad: largest violation of optimality, relative to the largest kernel value")
+          .range({.low = 0, .high = 0.1, .low_open = true}));
+  add(Declare("kappa", &T::kappa, shallow, "ssad: weight of the margin of labelled rows").range(at_least(0)));
+  add(Declare("c_normal", &T::c_normal, shallow, "ssad: bound of the weight of a row labelled normal")
+          .alias("c_p")
+          .range(above(0)));
+  add(Declare("c_unlabelled", &T::c_unlabelled, shallow, "ssad: bound of the weight of an unlabelled row")
+          .alias("c_u")
+          .range(above(0)));
+  add(Declare("c_anomaly", &T::c_anomaly, shallow, "ssad: bound of the weight of a row labelled anomalous")
+          .alias("c_n")
+          .range(above(0)));
+  add(Declare("grid_search_cv", &T::grid_search_cv, shallow,
+              "kde: choose the bandwidth from 2^0.5 ... 2^5 by cross-validated likelihood"));
+  add(Declare("bandwidth", &T::bandwidth, shallow, "kde: bandwidth if it is not chosen").range(above(0)));
+  add(Declare("n_estimators", &T::n_estimators, shallow, "isolation_forest: trees")
+          .unit("trees")
+          .range(between(1, kMaxTrees)));
+  add(Declare("max_samples", &T::max_samples, shallow, "isolation_forest: rows a tree is grown on")
+          .unit("rows")
+          .range(between(2, kMaxTreeRows)));
+  add(Declare("contamination", &T::contamination, shallow,
+              "isolation_forest: share of training rows at or above the reported threshold")
+          .range({.low = 0, .high = 0.5, .low_open = true}));
+  add(Declare("exclude_labelled_anomalies", &T::exclude_labelled_anomalies, shallow,
+              "oc_svm, kde, isolation_forest: leave labelled anomalies out of the training"));
+  add(Declare("hybrid", &T::hybrid, shallow, "train on the code of the autoencoder in load_ae"));
+  add(Declare("load_ae", &T::load_ae, shallow, "model file with the autoencoder of a hybrid")
+          .shown_default("none")
+          .range_in_words("a model file of deep_sad, deep_svdd or autoencoder"));
+  add(Declare(
+          "memory_budget", &T::memory_budget, shallow,
+          "oc_svm, ssad: memory for kernel matrices; 0 = half of the machine's; results do not depend on it")
+          .unit("GB")
+          .range(between(0, kMaxGigabytes)));
+  add(Declare("n_jobs_model", &T::n_jobs_model, shallow, "accepted and without effect; see num_threads")
+          .unit("processes")
+          .range(between(-1, kMaxThreads)));
 
   const std::string training = "Training";
   add(Declare("optimizer_name", &T::optimizer_name, training, "optimiser").one_of({"adam"}));
@@ -444,13 +520,6 @@ bool parse_boolean(const std::string& word, bool& value) {
   const auto is = [&w](const char* other) { return w == other; };
   value = is("true") || is("t") || is("1") || is("yes") || is("y");
   return value || is("false") || is("f") || is("0") || is("no") || is("n");
-}
-
-// std::from_chars: the whole word, C notation, no locale, no leading blank or plus sign.
-template <class T>
-bool parse_number(const std::string& word, T& value) {
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  return error == std::errc() && end == word.data() + word.size();
 }
 
 std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
@@ -609,6 +678,67 @@ bool is_generative_method(const std::string& method) {
   return method == "vae" || method == kM2 || method == kM1M2;
 }
 
+namespace {
+
+// What the shallow detectors have, and what goes with what.
+struct ShallowMethod {
+  const char* name;
+  const char* default_kernel;  // "" = no kernel at all
+  std::vector<std::string> kernels;
+};
+
+const std::vector<ShallowMethod>& shallow_methods() {
+  static const std::vector<ShallowMethod> methods{
+      {"oc_svm", "rbf", {"rbf", "linear", "poly"}},
+      {"ssad", "rbf", {"rbf", "linear"}},
+      {"kde", "gaussian", {"gaussian", "tophat", "epanechnikov", "exponential", "linear", "cosine"}},
+      {"isolation_forest", "", {}}};
+  return methods;
+}
+
+const ShallowMethod* find_shallow(const std::string& method) {
+  for (const ShallowMethod& entry : shallow_methods())
+    if (method == entry.name) return &entry;
+  return nullptr;
+}
+
+void validate_shallow(const TrainOptions& options) {
+  const ShallowMethod* method = find_shallow(options.method);
+  if (options.kernel != "auto") {
+    if (method == nullptr || method->kernels.empty())
+      throw InvalidArgument(fmt::format("option kernel: got {}, but method {} has no kernel",
+                                        quoted(options.kernel), options.method));
+    if (std::find(method->kernels.begin(), method->kernels.end(), options.kernel) == method->kernels.end())
+      throw InvalidArgument(fmt::format("option kernel: got {}, but {} has the kernels {}",
+                                        quoted(options.kernel), options.method,
+                                        joined(method->kernels, ", ")));
+  }
+  if (options.selection == "test-leak" && options.method != "oc_svm" && options.method != "ssad")
+    throw InvalidArgument(fmt::format(
+        "option selection: test-leak is for the methods oc_svm and ssad, but method is {}", options.method));
+  if (options.hybrid && method == nullptr)
+    throw InvalidArgument(
+        fmt::format("option hybrid: only shallow methods have hybrids, but method is {}", options.method));
+  if (options.hybrid && options.load_ae.empty())
+    throw InvalidArgument("option hybrid: there is no autoencoder; give a model file with load_ae");
+  if (!options.hybrid && !options.load_ae.empty())
+    throw InvalidArgument("option load_ae: an autoencoder is used by hybrids only; give hybrid true, too");
+  if (method != nullptr && !options.network.empty())
+    throw InvalidArgument(fmt::format("option network: got {}, but method {} has no network of its own",
+                                      quoted(options.network), options.method));
+}
+
+}  // namespace
+
+bool is_shallow_method(const std::string& method) {
+  return find_shallow(method) != nullptr;
+}
+
+std::string resolved_kernel(const TrainOptions& options) {
+  const ShallowMethod* method = find_shallow(options.method);
+  return options.kernel == "auto" && method != nullptr ? method->default_kernel : options.kernel;
+}
+
 void validate(const TrainOptions& options) {
   for (const OptionDeclaration& option : train_option_declarations()) {
     TrainOptions scratch;
@@ -643,6 +773,7 @@ void validate(const TrainOptions& options) {
     throw InvalidArgument(fmt::format(
         "option objective: soft-boundary belongs to method deep_svdd, but method is {}", options.method));
   validate_generative(options);
+  validate_shallow(options);
   if (options.compat == "reference") {
     if (options.method != "deep_sad" && !is_generative_method(options.method))
       throw InvalidArgument(fmt::format(

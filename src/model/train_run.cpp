@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -14,8 +15,13 @@
 #include "deepsad/core/reference_random.h"
 #include "deepsad/core/version.h"
 #include "deepsad/data/split.h"
+#include "deepsad/detectors/classifier.h"
 #include "deepsad/detectors/deep_generative.h"
 #include "deepsad/detectors/deep_sad.h"
+#include "deepsad/detectors/hybrid.h"
+#include "deepsad/detectors/isolation_forest.h"
+#include "deepsad/detectors/kde.h"
+#include "deepsad/detectors/kernel_machines.h"
 #include "deepsad/evaluation/average_precision.h"
 #include "deepsad/evaluation/roc_auc.h"
 #include "deepsad/nn/catalogue.h"
@@ -172,6 +178,104 @@ NetworkDefinition choose_network(TrainOptions& options, const Dataset& data) {
   return with_slope(std::move(network), options.leaky_relu_slope);
 }
 
+KernelChoice kernel_choice(const TrainOptions& options) {
+  KernelChoice choice{.kernel = resolved_kernel(options), .tolerance = options.solver_tolerance};
+  if (options.gamma == "grid") {
+    choice.width = KernelWidth::grid;
+  } else if (options.gamma == "scale") {
+    choice.width = KernelWidth::scale;
+  } else if (options.gamma == "median") {
+    choice.width = KernelWidth::median;
+  } else {
+    choice.width = KernelWidth::value;
+    (void)std::from_chars(options.gamma.data(), options.gamma.data() + options.gamma.size(), choice.gamma);
+  }
+  return choice;
+}
+
+std::unique_ptr<Detector> make_shallow(const TrainOptions& options) {
+  const bool exclude = options.exclude_labelled_anomalies;
+  if (options.method == "oc_svm") {
+    return make_one_class_svm({.kernel = kernel_choice(options),
+                               .nu = options.nu,
+                               .nu_grid = options.nu_grid,
+                               .exclude_labelled_anomalies = exclude});
+  }
+  if (options.method == "ssad") {
+    return make_ssad({.kernel = kernel_choice(options),
+                      .kappa = options.kappa,
+                      .c_normal = options.c_normal,
+                      .c_unlabelled = options.c_unlabelled,
+                      .c_anomaly = options.c_anomaly});
+  }
+  if (options.method == "kde") {
+    return make_kde({.kernel = resolved_kernel(options),
+                     .cross_validate = options.grid_search_cv,
+                     .bandwidth = options.bandwidth,
+                     .exclude_labelled_anomalies = exclude});
+  }
+  return make_isolation_forest({.n_estimators = options.n_estimators,
+                                .max_samples = options.max_samples,
+                                .contamination = options.contamination,
+                                .exclude_labelled_anomalies = exclude});
+}
+
+/// The encoder that a hybrid stands on, and where it was trained.
+struct TrainedEncoder {
+  NetworkDefinition network;
+  StateDict state;
+  DataSetup setup;
+};
+
+TrainedEncoder load_encoder(const std::string& path) {
+  const Model model = Model::load(path);
+  const Json description = Json::parse(model.detector().description());
+  StateDict encoder;
+  if (!is_shallow_method(model.detector().method()))
+    encoder = without_prefix(model.detector().tensors(), "encoder.");
+  if (encoder.empty() || !description.contains("network")) {
+    throw InvalidArgument(fmt::format(
+        "option load_ae: {} holds a model of {} without an autoencoder; train deep_sad or deep_svdd with "
+        "pretraining, or autoencoder",
+        path, model.detector().method()));
+  }
+  return {network_from_json(description.at("network").dump(), path), std::move(encoder), model.setup()};
+}
+
+// The autoencoder must not have seen what will be tested.
+void check_same_split(const TrainedEncoder& encoder, const TrainOptions& options, const SourceData& source,
+                      const Parts& parts) {
+  if (encoder.network.encoder.input != source.train.sample_shape) {
+    throw InvalidArgument(fmt::format("option load_ae: the encoder takes samples of {} but {} has {}",
+                                      to_string(encoder.network.encoder.input), source.train.name,
+                                      to_string(source.train.sample_shape)));
+  }
+  if (source.test || encoder.setup.data_checksum != source.checksum) return;
+  if (encoder.setup.test_rows == parts.test_rows && !encoder.setup.reference_split) return;
+  throw InvalidArgument(fmt::format(
+      "option load_ae: {} was trained on another split of {} (seed {}), so rows that would be tested "
+      "were among its training rows; give --seed {}",
+      options.load_ae, options.dataset, encoder.setup.seed, encoder.setup.seed));
+}
+
+// A tenth of the test part, with its share of anomalies, as the reference takes it: the first of a random
+// order.
+std::vector<std::uint32_t> leaked_positions(std::span<const TrueLabel> labels, std::uint64_t seed) {
+  const auto n_anomalies = static_cast<double>(std::count(labels.begin(), labels.end(), TrueLabel::anomaly));
+  const auto n = static_cast<double>(labels.size());
+  const double n_chosen = std::floor(0.1 * n);
+  auto wanted_anomalies = static_cast<std::size_t>(n_chosen * n_anomalies / n);
+  auto wanted_normals = static_cast<std::size_t>(n_chosen * (n - n_anomalies) / n);
+  std::vector<std::uint32_t> positions;
+  for (const std::size_t i : RandomStream(seed, "selection/test-leak").permutation(labels.size())) {
+    std::size_t& wanted = labels[i] == TrueLabel::anomaly ? wanted_anomalies : wanted_normals;
+    if (wanted == 0) continue;
+    --wanted;
+    positions.push_back(static_cast<std::uint32_t>(i));
+  }
+  return positions;
+}
+
 std::unique_ptr<Detector> make_detector(const TrainOptions& options, const NetworkDefinition& network,
                                         bool reference) {
   const AutoencoderOptions autoencoder{.training = {.learning_rate = options.ae_lr,
@@ -197,6 +301,7 @@ std::unique_ptr<Detector> make_detector(const TrainOptions& options, const Netwo
                                                    : CenterRows::without_labelled_anomalies,
                                 .clamp_zeros = !reference,
                                 .reference_quirks = reference};
+  if (options.method == "classifier") return make_classifier(network, {.training = deep_sad.training});
   if (options.method == "deep_sad") return make_deep_sad(network, deep_sad);
   if (options.method == "deep_svdd") {
     return make_deep_svdd(network,
@@ -282,6 +387,7 @@ std::unique_ptr<Detector> make_generative_detector(TrainOptions& options, const 
 
 std::unique_ptr<Detector> choose_detector(TrainOptions& options, const Dataset& data, bool reference) {
   if (is_generative_method(options.method)) return make_generative_detector(options, data, reference);
+  if (is_shallow_method(options.method)) return make_shallow(options);
   return make_detector(options, choose_network(options, data), reference);
 }
 
@@ -309,6 +415,8 @@ std::string summary_of(const TrainOptions& options, const SemiSupervisedSet& set
               {"network", options.network},
               {"preset", options.preset},
               {"compat", options.compat},
+              {"hybrid", options.hybrid},
+              {"selection", options.selection},
               {"training_rows", set.rows.size()},
               {"known_normal", set.counts.known_normal},
               {"unlabelled_normal", set.counts.unlabelled_normal},
@@ -375,9 +483,15 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   run.instruction_set = kernels::isa_name(kernels::active_isa());
 
   const auto prepare_start = Clock::now();
-  std::unique_ptr<Detector> detector =
-      choose_detector(options, source.train, reference);  // refuses bad options before any work
+  // Refuses bad options before any work.
+  std::unique_ptr<Detector> detector = choose_detector(options, source.train, reference);
   const Parts parts = split(source, *options.seed, reference);
+  std::optional<TrainedEncoder> encoder;
+  if (options.hybrid) {
+    encoder = load_encoder(options.load_ae);
+    check_same_split(*encoder, options, source, parts);
+    detector = make_hybrid(encoder->network, encoder->state, std::move(detector));
+  }
   Selection selection = select(options, source, parts, reference);
   if (on_resolved) on_resolved(options);
   run.sources = source.train.sources;
@@ -399,13 +513,48 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     observer.info(fmt::format("known anomaly classes: {}", fmt::join(selection.known_classes, ", ")));
   }
 
-  FitContext context{.pool = pool, .seed = *options.seed, .observer = observer, .stop = stop};
-  detector->fit({.x = {x.values.data(), x.rows, x.cols}, .semi = selection.set.semi}, context);
+  run.test = test_frame(source, parts.test_rows, options.normal_class);
+  FitContext context{.pool = pool,
+                     .seed = *options.seed,
+                     .observer = observer,
+                     .stop = stop,
+                     .leaked = nullptr,
+                     .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9)};
+  Matrix<float> leaked_x;
+  std::vector<TrueLabel> leaked_labels;
+  LabelledRows leaked;
+  if (options.selection == "test-leak") {
+    std::vector<std::uint32_t> rows;
+    for (const std::uint32_t position : leaked_positions(run.test.labels, *options.seed)) {
+      rows.push_back(run.test.rows[position]);
+      leaked_labels.push_back(run.test.labels[position]);
+    }
+    leaked_x = scaler.transform(test_data(source), rows);
+    leaked = {.x = {leaked_x.values.data(), leaked_x.rows, leaked_x.cols}, .labels = leaked_labels};
+    context.leaked = &leaked;
+  }
+  const TrainingSet training{.x = {x.values.data(), x.rows, x.cols}, .semi = selection.set.semi};
+  const auto fit_start = Clock::now();
+  detector->fit(training, context);
+  const double fit_seconds = seconds_since(fit_start);
+  std::unique_ptr<Detector> linear;
+  double linear_seconds = 0;
+  if (options.hybrid && (options.method == "oc_svm" || options.method == "ssad")) {
+    TrainOptions linear_options = options;
+    linear_options.kernel = "linear";
+    linear_options.nu_grid = false;
+    linear = make_hybrid(encoder->network, encoder->state, make_shallow(linear_options));
+    context.leaked = nullptr;  // a linear kernel has no width to choose
+    observer.info("the same with a linear kernel:");
+    const auto start = Clock::now();
+    linear->fit(training, context);
+    linear_seconds = seconds_since(start);
+  }
   x = {};  // the training matrix is needed no more
   run.phases = detector->phases();
   run.findings = detector->findings();
   run.fit_report = detector->fit_report();
-  run.train_seconds = run.phases.empty() ? 0 : run.phases.back().history.seconds;
+  run.train_seconds = run.phases.empty() ? fit_seconds : run.phases.back().history.seconds;
 
   DataSetup setup{.dataset = options.dataset,
                   .normal_classes = options.normal_class,
@@ -418,7 +567,6 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
                   .reference_split = reference && !source.test,
                   .data_checksum = source.checksum};
 
-  run.test = test_frame(source, parts.test_rows, options.normal_class);
   const auto score_test = [&](const Detector& scorer, const Scaler& test_scaler) {
     return score_rows(scorer, test_scaler, test_data(source), parts.test_rows, pool);
   };
@@ -431,6 +579,13 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     run.autoencoder = AutoencoderResult{.train_seconds = run.phases.front().history.seconds,
                                         .test_seconds = seconds_since(start),
                                         .metrics = metrics_of(test)};
+  }
+  if (linear) {
+    const auto start = Clock::now();
+    TestScores test = run.test;
+    test.scores = score_test(*linear, test_scaler);
+    run.linear = LinearResult{
+        .train_seconds = linear_seconds, .test_seconds = seconds_since(start), .metrics = metrics_of(test)};
   }
   const auto test_start = Clock::now();
   run.test.scores = score_test(*detector, test_scaler);
@@ -483,6 +638,14 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   const double a = options.ratio_known_normal, b = options.ratio_known_outlier, p = options.ratio_pollution;
   const double n_rows = n_normal / (a + (1 - p) * (1 - a - b));
   const auto n_inputs = static_cast<double>(n_elements(source.train.sample_shape));
+  constexpr double kFixed = 8e6;  // scratch of kernels and scoring, code, tables of results
+  if (is_shallow_method(options.method)) {
+    // The rows as they came, in the detector's order, packed, and in the model; distances and kernel rows.
+    const bool has_kernel = options.method == "oc_svm" || options.method == "ssad";
+    double matrices = has_kernel ? 2 * n_rows * n_rows : 0;
+    if (options.memory_budget > 0) matrices = std::min(matrices, options.memory_budget * 1e9 / sizeof(float));
+    return static_cast<std::size_t>((4 * n_rows * n_inputs + matrices) * sizeof(float) + kFixed);
+  }
   const auto batch = static_cast<double>(
       std::max({options.batch_size, options.ae_batch_size, options.vae_batch_size}) + kGroup);
   // Weights, two moments, and partial gradients of at most kGroup blocks.
@@ -491,7 +654,6 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   const double outputs = n_rows * (2 * n_outputs + 4);
   constexpr double kMargin = 1.25;  // packed weights, padding, what the allocator keeps
   const double floats = n_rows * n_inputs + (values_per_sample + n_inputs) * batch + parameters + outputs;
-  constexpr double kFixed = 8e6;  // scratch of kernels and scoring, code, tables of results
   return static_cast<std::size_t>(kMargin * floats * sizeof(float) + kFixed);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "kernels/loss/loss.h"
 
@@ -81,11 +82,28 @@ void SoftBoundaryLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
                                      group.d_output);
 }
 
+template <class T>
+void CrossEntropyLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    group.lane_loss[lane] = 0;
+    group.d_output[lane] = 0;
+    if (lane >= group.n_valid) continue;
+    const T z = group.output[lane];
+    const T target = semi_[group.rows[lane]] == SemiLabel::anomaly ? T{1} : T{0};
+    const T decay = std::exp(-std::abs(z));  // in (0, 1]
+    group.lane_loss[lane] = static_cast<double>(std::max(z, T{0}) - target * z + std::log1p(decay));
+    const T probability = (z >= 0 ? T{1} : decay) / (1 + decay);
+    group.d_output[lane] = (probability - target) * group.scale;
+  }
+}
+
 template class ReconstructionLoss<float>;
 template class ReconstructionLoss<double>;
 template class DeepSadLoss<float>;
 template class DeepSadLoss<double>;
 template class SoftBoundaryLoss<float>;
 template class SoftBoundaryLoss<double>;
+template class CrossEntropyLoss<float>;
+template class CrossEntropyLoss<double>;
 
 }  // namespace deepsad

@@ -57,4 +57,17 @@ class SoftBoundaryLoss final : public Loss<T> {
       distances_;  // by row; every row belongs to one group of a batch, so threads never meet
 };
 
+/// Binary cross-entropy of one logit z per sample: log(1 + e^z) - t z, t = 1 for rows labelled anomalous,
+/// else 0, as max(z, 0) - t z + log(1 + e^-|z|), which neither overflows nor loses small losses.
+template <class T>
+class CrossEntropyLoss final : public Loss<T> {
+ public:
+  /// @param semi one entry for each row of the training matrix; outlives the loss
+  explicit CrossEntropyLoss(std::span<const SemiLabel> semi) : semi_(semi) {}
+  void evaluate(const GroupLoss<T>& group) const noexcept override;
+
+ private:
+  std::span<const SemiLabel> semi_;
+};
+
 }  // namespace deepsad

@@ -84,42 +84,62 @@ std::string results_json(const TrainRun& run) {
   const DataSetup& setup = run.model->setup();
   const SystemInfo system = system_info();
 
-  Json results{{"train_time", run.train_seconds},
-               {"test_auc", run.metrics.roc_auc},
-               {"test_time", run.test_seconds},
-               {"test_scores", std::move(scores)},
-               {"test_average_precision", run.metrics.average_precision},
-               {"test_rows", {{"normal", run.metrics.n_normal}, {"anomaly", run.metrics.n_anomaly}}},
-               {"dataset", run.options.dataset},
-               {"method", run.options.method},
-               {"network", run.options.network},
-               {"preset", run.options.preset},
-               {"compat", run.options.compat},
-               {"seed", setup.seed},
-               {"normal_classes", setup.normal_classes},
-               {"known_anomaly_classes", setup.known_anomaly_classes},
-               {"training_rows",
-                {{"total", set.rows.size()},
-                 {"known_normal", set.counts.known_normal},
-                 {"unlabelled_normal", set.counts.unlabelled_normal},
-                 {"unlabelled_anomaly", set.counts.unlabelled_anomaly},
-                 {"known_anomaly", set.counts.known_anomaly},
-                 {"duplicates", set.n_duplicates}}},
-               {"ratios", {{"requested", ratios(set.requested)}, {"realised", ratios(set.realised)}}},
-               {"findings", std::move(findings)},
-               {"fit", run.fit_report.empty() ? Json(nullptr) : Json::parse(run.fit_report)},
-               {"phases", std::move(phases)},
-               {"load_time", run.load_seconds},
-               {"data_files", std::move(files)},
-               {"data_checksum", setup.data_checksum},
-               {"device", "cpu"},
-               {"threads", run.n_threads},
-               {"instruction_set", run.instruction_set},
-               {"processor", system.processor},
-               {"peak_memory_bytes", peak_memory_bytes()},
-               {"deepsad_version", system.version},
-               {"compiler", system.compiler},
-               {"build_type", system.build_type}};
+  // The keys of the published program of this method, in its order.
+  const bool shallow = is_shallow_method(run.options.method);
+  Json results{{"train_time", run.train_seconds}};
+  if (shallow) results["test_time"] = run.test_seconds;
+  results["test_auc"] = run.metrics.roc_auc;
+  if (!shallow) results["test_time"] = run.test_seconds;
+  results["test_scores"] = std::move(scores);
+  if (run.options.method == "oc_svm" || run.options.method == "ssad") {
+    results["train_time_linear"] = run.linear ? Json(run.linear->train_seconds) : Json(nullptr);
+    results["test_time_linear"] = run.linear ? Json(run.linear->test_seconds) : Json(nullptr);
+    results["test_auc_linear"] = run.linear ? Json(run.linear->metrics.roc_auc) : Json(nullptr);
+  }
+
+  results.update(Json{{"test_average_precision", run.metrics.average_precision},
+                      {"test_rows", {{"normal", run.metrics.n_normal}, {"anomaly", run.metrics.n_anomaly}}},
+                      {"dataset", run.options.dataset},
+                      {"method", run.options.method},
+                      {"network", run.options.network},
+                      {"preset", run.options.preset},
+                      {"compat", run.options.compat},
+                      {"seed", setup.seed},
+                      {"normal_classes", setup.normal_classes},
+                      {"known_anomaly_classes", setup.known_anomaly_classes},
+                      {"training_rows",
+                       {{"total", set.rows.size()},
+                        {"known_normal", set.counts.known_normal},
+                        {"unlabelled_normal", set.counts.unlabelled_normal},
+                        {"unlabelled_anomaly", set.counts.unlabelled_anomaly},
+                        {"known_anomaly", set.counts.known_anomaly},
+                        {"duplicates", set.n_duplicates}}},
+                      {"ratios", {{"requested", ratios(set.requested)}, {"realised", ratios(set.realised)}}},
+                      {"findings", std::move(findings)},
+                      {"fit", run.fit_report.empty() ? Json(nullptr) : Json::parse(run.fit_report)},
+                      {"phases", std::move(phases)},
+                      {"load_time", run.load_seconds},
+                      {"data_files", std::move(files)},
+                      {"data_checksum", setup.data_checksum},
+                      {"device", "cpu"},
+                      {"threads", run.n_threads},
+                      {"instruction_set", run.instruction_set},
+                      {"processor", system.processor},
+                      {"peak_memory_bytes", peak_memory_bytes()},
+                      {"deepsad_version", system.version},
+                      {"compiler", system.compiler},
+                      {"build_type", system.build_type}});
+  if (shallow) {
+    results["hybrid"] = run.options.hybrid;
+    results["load_ae"] = run.options.load_ae;
+  }
+  if (run.options.selection == "test-leak") {
+    results["test_leak"] = true;
+    results["test_leak_note"] =
+        "run with --selection test-leak: hyper-parameters were chosen on a tenth of the test part with its "
+        "labels, "
+        "as in the paper, so the test AUC is too good; for comparison only";
+  }
   if (run.options.compat == "reference") {
     results["compat_reference"] = true;
     results["compat_note"] =

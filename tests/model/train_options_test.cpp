@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"normal_class", "-1", "--normal_class: got [-1], wanted whole numbers 0 <= x <= 1000000"},
         Refused{"method", "deep-sad",
                 "--method: got \"deep-sad\", wanted one of deep_sad, deep_svdd, autoencoder, vae, "
-                "dgm_m2, dgm_m1m2 (did you mean deep_sad?)"},
+                "dgm_m2, dgm_m1m2, classifier, oc_svm, ssad, kde, isolation_forest (did you mean deep_sad?)"},
         Refused{"optimizer_name", "sgd", "--optimizer_name: got \"sgd\", wanted one of adam"},
         Refused{"preset", "papr",
                 "--preset: got \"papr\", wanted one of none, readme, paper (did you mean paper?)"},

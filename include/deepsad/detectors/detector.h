@@ -25,12 +25,22 @@ struct TrainingSet {
   std::span<const SemiLabel> semi;
 };
 
+/// Rows with their true labels.
+struct LabelledRows {
+  MatrixView<const float> x;
+  std::span<const TrueLabel> labels;
+};
+
 /// Everything fit() may use besides the data.
 struct FitContext {
   ThreadPool& pool;
   std::uint64_t seed = 0;
   const Observer& observer;
   const StopToken* stop = nullptr;
+  /// Rows of the test part to choose hyper-parameters on, for comparison with results that were got that way;
+  /// the detector then reports the finding "test_leak".
+  const LabelledRows* leaked = nullptr;
+  std::size_t memory_budget = 0;  ///< bytes for kernel matrices; 0 = half of the machine's memory
 };
 
 /// Something noticed in training that a user must not overlook; `name` is stable (docs/checks.md).

@@ -24,7 +24,7 @@ struct TrainOptions {
   std::size_t n_known_outlier_classes = 0;
   double ratio_known_normal = 0, ratio_known_outlier = 0, ratio_pollution = 0;
   // method and network
-  std::string method = "deep_sad";  ///< deep_sad, deep_svdd, autoencoder
+  std::string method = "deep_sad";  ///< a name of the detector registry
   std::string network;              ///< catalogue name or a .toml file; "" = chosen from the data
   double leaky_relu_slope = 0.01;
   double eta = 1.0;
@@ -32,6 +32,23 @@ struct TrainOptions {
   double nu = 0.1;
   std::size_t warm_up_epochs = 10;  ///< soft boundary: epochs before the radius follows the data
   std::string center_rows = "without-labelled-anomalies";  ///< or "all"
+  // shallow detectors
+  std::string kernel = "auto";         ///< auto: rbf, or gaussian for kde
+  std::string gamma = "grid";          ///< grid, scale, median, or a number
+  bool nu_grid = false;                ///< oc_svm: choose nu, too
+  std::string selection = "training";  ///< training, or test-leak: what hyper-parameters are chosen on
+  double solver_tolerance = 1e-6;
+  double kappa = 1.0;                                    ///< ssad
+  double c_normal = 1, c_unlabelled = 1, c_anomaly = 1;  ///< ssad: C_p, C_u, C_n
+  bool grid_search_cv = true;                            ///< kde: choose the bandwidth
+  double bandwidth = 1;
+  std::size_t n_estimators = 100, max_samples = 256;  ///< isolation_forest
+  double contamination = 0.1;
+  bool exclude_labelled_anomalies = false;  ///< oc_svm, kde, isolation_forest
+  bool hybrid = false;                      ///< on the code of an autoencoder
+  std::string load_ae;                      ///< model file with that autoencoder
+  double memory_budget = 0;  ///< gigabytes for kernel matrices; 0 = half of the machine's memory
+  int n_jobs_model = -1;     ///< accepted for compatibility
   // training
   std::string optimizer_name = "adam";
   double lr = 0.001;
@@ -141,6 +158,10 @@ using OptionLayer = std::vector<OptionAssignment>;
 
 /// Whether the method is one of the deep generative models: vae, dgm_m2, dgm_m1m2.
 [[nodiscard]] bool is_generative_method(const std::string& method);
+/// Whether the method has no network of its own: oc_svm, ssad, kde, isolation_forest.
+[[nodiscard]] bool is_shallow_method(const std::string& method);
+/// The kernel, with auto replaced by the method's default.
+[[nodiscard]] std::string resolved_kernel(const TrainOptions& options);
 
 /// Checks every range and that the options do not contradict each other. What depends on the data (feasible
 /// ratios, existing classes) is checked where the data is known.

@@ -35,6 +35,12 @@ struct AutoencoderResult {
   Metrics metrics;
 };
 
+/// Hybrids of oc_svm and ssad: the same detector with a linear kernel, trained beside the model.
+struct LinearResult {
+  double train_seconds = 0, test_seconds = 0;
+  Metrics metrics;
+};
+
 /// Everything a finished run knows.
 struct TrainRun {
   TrainOptions options;  ///< resolved: seed drawn, network and preset filled in
@@ -44,6 +50,7 @@ struct TrainRun {
   Metrics metrics;
   std::optional<AutoencoderResult> autoencoder;  ///< of the autoencoder or VAE, if pretraining ran
   std::vector<GeneratedSamples> generated;       ///< images that a generative model drew
+  std::optional<LinearResult> linear;            ///< present for hybrids of oc_svm and ssad
   std::vector<PhaseRecord> phases;
   std::vector<Finding> findings;
   std::string fit_report;  ///< JSON text from the detector

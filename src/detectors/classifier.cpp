@@ -1,0 +1,120 @@
+#include "deepsad/detectors/classifier.h"
+
+#include <algorithm>
+
+#include "deepsad/core/error.h"
+#include "detectors/network_detector.h"
+#include "detectors/plan_cache.h"
+#include "detectors/registry.h"
+#include "detectors/training_checks.h"
+#include "nn/losses.h"
+#include "nn/plan.h"
+#include "nn/training_loop.h"
+
+namespace deepsad {
+namespace {
+
+constexpr const char* kLogitLayer = "logit";
+
+NetworkSpec with_logit(const NetworkDefinition& network) {
+  NetworkSpec spec = network.encoder;
+  spec.layers.push_back({.kind = LayerKind::linear, .name = kLogitLayer, .out = 1, .bias = true});
+  return spec;
+}
+
+class Classifier final : public Detector {
+ public:
+  Classifier(const NetworkDefinition& network, const ClassifierOptions& options)
+      : network_(network), options_(options), spec_(with_logit(network)) {
+    validate(network);
+    validate(options.training);
+    (void)layer_shapes(spec_);
+  }
+  Classifier(const NetworkDefinition& network, const ClassifierOptions& options, StateDict state)
+      : Classifier(network, options) {
+    if (const std::string problem = mismatch(spec_, state); !problem.empty())
+      throw InvalidArgument("[classifier] " + problem);
+    state_ = std::move(state);
+  }
+
+  [[nodiscard]] std::string method() const override { return "classifier"; }
+  [[nodiscard]] std::size_t n_features() const override { return n_elements(spec_.input); }
+  [[nodiscard]] const std::vector<PhaseRecord>& phases() const override { return phases_; }
+  [[nodiscard]] const std::vector<Finding>& findings() const override { return findings_; }
+  [[nodiscard]] std::string fit_report() const override { return report_.dump(); }
+  [[nodiscard]] std::vector<DetectorTensor> tensors() const override { return state_; }
+  [[nodiscard]] std::string description() const override {
+    return Json{{"network", Json::parse(deepsad::to_json(network_))},
+                {"options", {{"training", to_json(options_.training)}}}}
+        .dump();
+  }
+
+  void fit(const TrainingSet& data, FitContext& context) override {
+    check_trainable(spec_, data.x.cols(), data.x.rows(), options_.training, "training");
+    const auto n_anomalies = std::count(data.semi.begin(), data.semi.end(), SemiLabel::anomaly);
+    if (n_anomalies == 0) {
+      throw InvalidArgument(
+          "[classifier] there is no row labelled anomalous, so there is one class only; raise "
+          "ratio_known_outlier");
+    }
+    phases_.clear();
+    findings_.clear();
+    state_ = initial_state(spec_, context.seed, "classifier");
+    plans_.clear();
+    std::vector<float> before(data.x.rows()), after(data.x.rows());
+    score(data.x, before, context.pool);
+    const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [](std::size_t) { return true; });
+    Plan<float> plan(spec_, largest_batch(rows.size(), options_.training), PlanMode::train, context.pool);
+    plan.load(state_);
+    const CrossEntropyLoss<float> loss(data.semi);
+    TrainingHistory history = train(plan, loss, data.x, rows,
+                                    {.name = "training",
+                                     .shuffle_stream = "classifier",
+                                     .options = options_.training,
+                                     .seed = context.seed,
+                                     .observer = context.observer,
+                                     .stop = context.stop});
+    state_ = plan.state();
+    plans_.clear();
+    phases_.push_back({"training", options_.training, std::move(history)});
+    score(data.x, after, context.pool);
+    check_scores_vary(after, findings_);
+    check_training_changed(before, after, findings_);
+    check_labels_used(after, data.semi, findings_);
+    report_ = {{"n_rows", rows.size()}, {"n_anomalies", n_anomalies}};
+  }
+
+  void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
+    check_scorable(spec_, !state_.empty(), x, scores.size());
+    plans_.with(spec_, state_, pool, [&](Plan<float>& plan) {
+      plan.infer_rows(x, {scores.data(), scores.size(), 1});
+    });
+  }
+
+ private:
+  NetworkDefinition network_;
+  ClassifierOptions options_;
+  NetworkSpec spec_;
+  StateDict state_;
+  mutable PlanCache plans_;  // of state_
+  std::vector<PhaseRecord> phases_;
+  std::vector<Finding> findings_;
+  Json report_ = Json::object();
+};
+
+}  // namespace
+
+std::unique_ptr<Detector> make_classifier(const NetworkDefinition& network,
+                                          const ClassifierOptions& options) {
+  return std::make_unique<Classifier>(network, options);
+}
+
+std::unique_ptr<Detector> restore_classifier(const std::string& /*method*/, const Json& description,
+                                             StateDict tensors, const std::string& source) {
+  return std::make_unique<Classifier>(
+      network_from_json(description.at("network").dump(), source),
+      ClassifierOptions{.training = training_options_from_json(description.at("options").at("training"))},
+      std::move(tensors));
+}
+
+}  // namespace deepsad
