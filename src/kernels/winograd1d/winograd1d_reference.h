@@ -1,4 +1,5 @@
-// The scalar set of winograd1d.h: the convolution itself. Only the vector sets gain from the algorithm.
+// The scalar set of winograd1d.h: the convolution itself. Only the vector sets gain from the algorithm. Names
+// are qualified: float's overloads in the namespace around would choose the active set again.
 #pragma once
 
 #include <cstddef>
@@ -12,32 +13,33 @@ namespace deepsad::kernels::reference {
 
 template <class T>
 void winograd1d_pack(const ConvShape& s, ConvWeights form, const T* w, T* packed) noexcept {
-  conv2d_pack(s, form, w, packed);
+  reference::conv2d_pack<T>(s, form, w, packed);
 }
 template <class T>
 void winograd1d_forward(const ConvShape& s, const T* x, const T* packed, T* y, T* /*scratch*/) noexcept {
-  conv2d_forward(s, x, packed, y);
+  reference::conv2d_forward<T>(s, x, packed, y);
 }
 template <class T>
 void winograd1d_forward_pool(const ConvShape& s, const T* x, const T* packed, const PooledOutput& output,
                              T* /*scratch*/) noexcept {
-  conv2d_forward(s, x, packed, output.y);
-  max_pool_forward(s.out_channels, s.out_height, s.out_width, output.y, output.pooled, output.winner);
+  reference::conv2d_forward<T>(s, x, packed, output.y);
+  reference::max_pool_forward<T>(s.out_channels, s.out_height, s.out_width, output.y, output.pooled,
+                                 output.winner);
   if (output.mean == nullptr) return;
-  channel_moments(s.out_channels, s.out_height * s.out_width, output.n_valid, output.y, output.mean,
-                  output.m2);
+  reference::channel_moments<T>(s.out_channels, s.out_height * s.out_width, output.n_valid, output.y,
+                                output.mean, output.m2);
 }
 template <class T>
 void winograd1d_weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw, T* /*scratch*/) noexcept {
-  conv2d_weight_gradient(s, x, dy, dw);
+  reference::conv2d_weight_gradient<T>(s, x, dy, dw);
 }
 
 template <class T>
 void winograd1d_weight_gradient_unpool(const ConvShape& s, const T* x, const PooledGradient& dy, T* dw,
                                        T* scratch) noexcept {
-  batch_norm_backward_unpool(s.out_channels, s.out_height, s.out_width, dy.n_valid, dy.x, dy.g, dy.winner,
-                             dy.mean, dy.inv_std, dy.mean_g, dy.mean_gx, scratch);
-  conv2d_weight_gradient(s, x, scratch, dw);
+  reference::batch_norm_backward_unpool<T>(s.out_channels, s.out_height, s.out_width, dy.n_valid, dy.x, dy.g,
+                                           dy.winner, dy.mean, dy.inv_std, dy.mean_g, dy.mean_gx, scratch);
+  reference::conv2d_weight_gradient<T>(s, x, scratch, dw);
 }
 
 }  // namespace deepsad::kernels::reference
