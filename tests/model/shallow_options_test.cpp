@@ -2,11 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "deepsad/core/error.h"
 #include "deepsad/data/split.h"
 #include "deepsad/model/train_run.h"
+#include "support/files.h"
 
 namespace deepsad {
 namespace {
@@ -140,17 +139,11 @@ TEST(ShallowRun, SelectionOnTheTestPartMarksTheRun) {
 
 class Hybrids : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::filesystem::create_directories(folder_);
-    autoencoder_ = (folder_ / "ae.safetensors").string();
-    std::filesystem::remove(autoencoder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   void train_autoencoder(const TrainOptions& options) {
     train_run(options, Observer{}, nullptr).model->save(autoencoder_);
   }
-  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / "deepsad_hybrids";
-  std::string autoencoder_;
+  testing::TempDir folder_;
+  std::string autoencoder_ = folder_.at("ae.safetensors");
 };
 
 TEST_F(Hybrids, StandOnAModelsAutoencoderAndNeedOneFile) {
