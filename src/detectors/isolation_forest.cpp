@@ -23,7 +23,7 @@ constexpr std::size_t kMostSamples = std::size_t{1}
                                      << 23;  // node numbers stay exact as float in the model file
 constexpr double kEuler = 0.5772156649;      // as [1] and scikit-learn write it
 /// Rows scored at a time by one thread, and rows that go down a tree side by side.
-constexpr std::size_t kScoreBlock = 64, kSideBySide = 16;
+constexpr std::size_t kScoreBlock = 64, kSideBySide = 8;
 
 constexpr const char* kFeatureTensor = "forest.feature";
 constexpr const char* kThresholdTensor = "forest.threshold";
