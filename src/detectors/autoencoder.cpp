@@ -54,16 +54,13 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
   score(data.x, after, context.pool);
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
-  if (phase_ == "training") {
-    std::size_t n_labelled = 0;
-    for (const SemiLabel label : data.semi) n_labelled += label != SemiLabel::unlabelled ? 1 : 0;
-    if (!options_.exclude_labelled_anomalies) check_labels_wanted(method(), n_labelled, findings_);
-  }
+  if (phase_ == "training" && !options_.exclude_labelled_anomalies)
+    check_labels_wanted(method(), data.semi, findings_);
   report_ = {{"n_rows", rows.size()}, {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies}};
 }
 
 void AutoencoderDetector::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
-  check_scorable(spec_, !state_.empty(), x, scores.size());
+  check_scorable(n_features(), !state_.empty(), x, scores.size());
   plans_.with(spec_, state_, pool, [&](Plan<float>& plan) { score_reconstruction(plan, x, scores); });
 }
 

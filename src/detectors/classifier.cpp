@@ -85,7 +85,7 @@ class Classifier final : public Detector {
   }
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
-    check_scorable(spec_, !state_.empty(), x, scores.size());
+    check_scorable(n_features(), !state_.empty(), x, scores.size());
     plans_.with(spec_, state_, pool, [&](Plan<float>& plan) {
       plan.infer_rows(x, {scores.data(), scores.size(), 1});
     });

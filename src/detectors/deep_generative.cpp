@@ -105,7 +105,7 @@ class DeepGenerativeDetector final : public Detector {
   void fit(const TrainingSet& data, FitContext& context) override;
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
-    check_scorable({network_.input, {}}, !state_.empty(), x, scores.size());
+    check_scorable(n_features(), !state_.empty(), x, scores.size());
     plans_.with(
         pool, [&] { return inference_plan(scorer_, tensors_for(scorer_, state_), pool); },
         [&](Plan<float>& plan) { score_classifier(plan, x, scores); });

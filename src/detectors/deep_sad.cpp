@@ -116,7 +116,7 @@ class DeepSadDetector final : public Detector {
   void fit(const TrainingSet& data, FitContext& context) override;
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
-    check_scorable(network_.encoder, !state_.empty(), x, scores.size());
+    check_scorable(n_features(), !state_.empty(), x, scores.size());
     plans_.with(network_.encoder, state_, pool,
                 [&](Plan<float>& plan) { score_distances(plan, center_, x, scores); });
     if (!soft_boundary()) return;
@@ -314,11 +314,7 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   if (uses_labels()) {
     check_labels_used(after, data.semi, findings_);
   } else {
-    const auto n_normal =
-        static_cast<std::size_t>(std::count(data.semi.begin(), data.semi.end(), SemiLabel::normal));
-    const auto n_anomaly =
-        static_cast<std::size_t>(std::count(data.semi.begin(), data.semi.end(), SemiLabel::anomaly));
-    check_labels_wanted(method_, n_normal + n_anomaly, findings_);
+    check_labels_wanted(method_, data.semi, findings_);
   }
 }
 

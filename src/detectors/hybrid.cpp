@@ -46,7 +46,7 @@ class Hybrid final : public Detector {
   }
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
-    check_scorable(network_.encoder, true, x, scores.size());
+    check_scorable(n_features(), true, x, scores.size());
     const Matrix<float> codes = encoded(x, pool);
     detector_->score({codes.values.data(), codes.rows, codes.cols}, scores, pool);
   }

@@ -11,6 +11,7 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
+#include "detectors/network_detector.h"
 #include "detectors/registry.h"
 #include "detectors/support_vector.h"
 #include "detectors/training_checks.h"
@@ -217,23 +218,11 @@ void IsolationForest::fit(const TrainingSet& data, FitContext& context) {
   context.observer.info(fmt::format("isolation forest: {} trees of {} rows, {} nodes, threshold {:.4f}",
                                     trees_.size(), psi_, n_nodes, threshold_));
   check_scores_vary(scores, findings_);
-  if (rows.size() == data.x.rows()) {
-    check_labels_wanted(
-        method(),
-        static_cast<std::size_t>(std::count_if(data.semi.begin(), data.semi.end(),
-                                               [](SemiLabel l) { return l != SemiLabel::unlabelled; })),
-        findings_);
-  }
+  if (rows.size() == data.x.rows()) check_labels_wanted(method(), data.semi, findings_);
 }
 
 void IsolationForest::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
-  if (trees_.empty())
-    throw InvalidArgument("[score] the detector has not been trained; call fit() or load a model first");
-  if (x.cols() != n_features_)
-    throw InvalidArgument(fmt::format("[score] rows have {} features but the detector was trained on {}",
-                                      x.cols(), n_features_));
-  if (scores.size() != x.rows())
-    throw InvalidArgument(fmt::format("[score] room for {} scores but {} rows", scores.size(), x.rows()));
+  check_scorable(n_features_, !trees_.empty(), x, scores.size());
   const double scale = -std::numbers::ln2 / (static_cast<double>(trees_.size()) * average_path_length(psi_));
   pool.parallel_for((x.rows() + kScoreBlock - 1) / kScoreBlock, [&](std::size_t block) {
     const std::size_t first = block * kScoreBlock, n = std::min(kScoreBlock, x.rows() - first);

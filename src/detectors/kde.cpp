@@ -10,6 +10,7 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
+#include "detectors/network_detector.h"
 #include "detectors/pairwise.h"
 #include "detectors/registry.h"
 #include "detectors/support_vector.h"
@@ -289,23 +290,11 @@ void Kde::fit(const TrainingSet& data, FitContext& context) {
   std::vector<float> scores(data.x.rows());
   score(data.x, scores, context.pool);
   check_scores_vary(scores, findings_);
-  if (rows.size() == data.x.rows()) {
-    check_labels_wanted(
-        method(),
-        static_cast<std::size_t>(std::count_if(data.semi.begin(), data.semi.end(),
-                                               [](SemiLabel l) { return l != SemiLabel::unlabelled; })),
-        findings_);
-  }
+  if (rows.size() == data.x.rows()) check_labels_wanted(method(), data.semi, findings_);
 }
 
 void Kde::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
-  if (rows_.rows == 0)
-    throw InvalidArgument("[score] the detector has not been trained; call fit() or load a model first");
-  if (x.cols() != rows_.cols)
-    throw InvalidArgument(fmt::format("[score] rows have {} features but the detector was trained on {}",
-                                      x.cols(), rows_.cols));
-  if (scores.size() != x.rows())
-    throw InvalidArgument(fmt::format("[score] room for {} scores but {} rows", scores.size(), x.rows()));
+  check_scorable(rows_.cols, rows_.rows > 0, x, scores.size());
   std::vector<AlignedBuffer<float>> scratch(pool.n_threads());
   for (auto& buffer : scratch) buffer.resize(kBlock * packed_.padded());
   pool.parallel_for_worker((x.rows() + kBlock - 1) / kBlock, [&](std::size_t block, std::size_t worker) {

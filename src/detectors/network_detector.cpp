@@ -86,12 +86,12 @@ void check_batch_norm(const NetworkSpec& spec, std::size_t n_rows, const Trainin
   }
 }
 
-void check_scorable(const NetworkSpec& spec, bool fitted, MatrixView<const float> x, std::size_t n_scores) {
+void check_scorable(std::size_t n_features, bool fitted, MatrixView<const float> x, std::size_t n_scores) {
   if (!fitted)
     throw InvalidArgument("[score] the detector has not been trained; call fit() or load a model first");
-  if (x.cols() != n_elements(spec.input)) {
+  if (x.cols() != n_features) {
     throw InvalidArgument(fmt::format("[score] rows have {} features but the detector was trained on {}",
-                                      x.cols(), n_elements(spec.input)));
+                                      x.cols(), n_features));
   }
   if (n_scores != x.rows()) {
     throw InvalidArgument(fmt::format("[score] room for {} scores but {} rows", n_scores, x.rows()));

@@ -39,8 +39,9 @@ void check_trainable(const NetworkSpec& spec, std::size_t n_features, std::size_
 void check_batch_norm(const NetworkSpec& spec, std::size_t n_rows, const TrainingOptions& options,
                       const std::string& phase);
 
-/// @throws InvalidArgument naming both shapes, if x cannot be scored by a network of this spec.
-void check_scorable(const NetworkSpec& spec, bool fitted, MatrixView<const float> x, std::size_t n_scores);
+/// @throws InvalidArgument naming both numbers, if a detector of n_features features cannot score x into
+/// n_scores places, or is not fitted. For every detector.
+void check_scorable(std::size_t n_features, bool fitted, MatrixView<const float> x, std::size_t n_scores);
 
 [[nodiscard]] Json to_json(const TrainingOptions& options);
 [[nodiscard]] TrainingOptions training_options_from_json(const Json& json);

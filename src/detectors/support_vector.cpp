@@ -9,6 +9,7 @@
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "deepsad/evaluation/roc_auc.h"
+#include "detectors/network_detector.h"
 #include "detectors/training_checks.h"
 #include "kernels/radial/radial.h"
 
@@ -316,10 +317,8 @@ void SupportVectorDetector::fit(const TrainingSet& data, FitContext& context) {
   check_scores_vary(training_scores, findings_);
   if (uses_labels()) {
     check_labels_used(training_scores, rows.semi, findings_);
-  } else if (selection.criterion != "cross-validation") {
-    const auto n_labelled = static_cast<std::size_t>(std::count_if(
-        rows.semi.begin(), rows.semi.end(), [](SemiLabel l) { return l != SemiLabel::unlabelled; }));
-    if (n_labelled > 0 && n_used == rows.size()) check_labels_wanted(method(), n_labelled, findings_);
+  } else if (selection.criterion != "cross-validation" && n_used == rows.size()) {
+    check_labels_wanted(method(), rows.semi, findings_);
   }
 }
 
@@ -352,14 +351,7 @@ void SupportVectorDetector::pack() {
 
 void SupportVectorDetector::score(MatrixView<const float> x, std::span<float> scores,
                                   ThreadPool& pool) const {
-  if (weights_.empty())
-    throw InvalidArgument("[score] the detector has not been trained; call fit() or load a model first");
-  if (x.cols() != vectors_.cols) {
-    throw InvalidArgument(fmt::format("[score] rows have {} features but the detector was trained on {}",
-                                      x.cols(), vectors_.cols));
-  }
-  if (scores.size() != x.rows())
-    throw InvalidArgument(fmt::format("[score] room for {} scores but {} rows", scores.size(), x.rows()));
+  check_scorable(vectors_.cols, !weights_.empty(), x, scores.size());
   std::vector<AlignedBuffer<float>> scratch(pool.n_threads());
   for (auto& buffer : scratch) buffer.resize(kScoreBlock * packed_.padded());
   const std::size_t n_blocks = (x.rows() + kScoreBlock - 1) / kScoreBlock;

@@ -93,7 +93,10 @@ void check_labels_used(std::span<const float> scores, std::span<const SemiLabel>
            n_anomalies, auc)});
 }
 
-void check_labels_wanted(const std::string& method, std::size_t n_ignored, std::vector<Finding>& findings) {
+void check_labels_wanted(const std::string& method, std::span<const SemiLabel> semi,
+                         std::vector<Finding>& findings) {
+  const auto n_ignored =
+      std::count_if(semi.begin(), semi.end(), [](SemiLabel label) { return label != SemiLabel::unlabelled; });
   if (n_ignored == 0) return;
   findings.push_back({"labels_ignored",
                       fmt::format("{} does not use labels: those of {} rows were ignored. deep_sad uses them",

@@ -29,6 +29,7 @@ void check_labels_used(std::span<const float> scores, std::span<const SemiLabel>
                        std::vector<Finding>& findings);
 
 /// "labels_ignored" if there are labels that the method never looks at.
-void check_labels_wanted(const std::string& method, std::size_t n_ignored, std::vector<Finding>& findings);
+void check_labels_wanted(const std::string& method, std::span<const SemiLabel> semi,
+                         std::vector<Finding>& findings);
 
 }  // namespace deepsad

@@ -221,18 +221,15 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
   const double divergence = check_posterior(posteriors(data.x, context.pool), form, findings_);
-  if (phase_ == "training" && !options_.exclude_labelled_anomalies) {
-    const auto labelled = [](SemiLabel label) { return label != SemiLabel::unlabelled; };
-    const auto n_labelled = std::count_if(data.semi.begin(), data.semi.end(), labelled);
-    check_labels_wanted(method(), static_cast<std::size_t>(n_labelled), findings_);
-  }
+  if (phase_ == "training" && !options_.exclude_labelled_anomalies)
+    check_labels_wanted(method(), data.semi, findings_);
   report_ = {{"n_rows", rows.size()},
              {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies},
              {"mean_divergence", divergence}};
 }
 
 void VaeDetector::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
-  check_scorable({network_.input, {}}, !state_.empty(), x, scores.size());
+  check_scorable(n_features(), !state_.empty(), x, scores.size());
   std::vector<double> sums(x.rows());
   if (options_.score_samples == 0) {
     CrossEntropySink sink(x, sums);
