@@ -10,6 +10,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands.h"
@@ -29,12 +30,12 @@ constexpr std::array kCommands{
     CommandEntry{"baseline isoforest", declare_baseline_isoforest},
     CommandEntry{"baseline kde", declare_baseline_kde},
     CommandEntry{"baseline ssad", declare_baseline_ssad},
+    CommandEntry{"baseline semidgm", declare_baseline_semidgm},
     CommandEntry{"evaluate", declare_evaluate},
     CommandEntry{"score", declare_score},
     CommandEntry{"inspect", declare_inspect},
     CommandEntry{"data list", declare_data_list},
     CommandEntry{"data info", declare_data_info},
-    CommandEntry{"baseline semidgm", declare_baseline_semidgm},
     CommandEntry{"data fetch", declare_data_fetch},
     CommandEntry{"version", declare_version},
 };
@@ -45,9 +46,13 @@ std::string command_list(const std::string& prefix) {
       "usage: deepsad {}COMMAND [arguments] [options]\n\nDeep semi-supervised anomaly "
       "detection.\n\nCommands:\n",
       prefix);
+  std::size_t width = 0;
   for (const CommandEntry& entry : kCommands)
-    if (std::string(entry.name).starts_with(prefix))
-      text += fmt::format("  {:<18}{}\n", entry.name, entry.declare().summary);
+    if (std::string_view(entry.name).starts_with(prefix))
+      width = std::max(width, std::string_view(entry.name).size());
+  for (const CommandEntry& entry : kCommands)
+    if (std::string_view(entry.name).starts_with(prefix))
+      text += fmt::format("  {:<{}}  {}\n", entry.name, width, entry.declare().summary);
   return text +
          "\n`deepsad COMMAND --help` shows a command's arguments and options with defaults, units and "
          "ranges.\n"
