@@ -1,0 +1,21 @@
+// Tail probabilities of the distributions that the tests of statistics.h need.
+#pragma once
+
+#include <cstddef>
+
+namespace deepsad {
+
+/// P(|Z| >= |z|) of a standard normal Z.
+[[nodiscard]] double two_sided_normal_p(double z);
+
+/// P(X >= x) of a chi-squared X, x >= 0.
+[[nodiscard]] double chi_squared_tail(double x, std::size_t degrees_of_freedom);
+
+/// P(max - min <= q) of k independent standard normals, q >= 0: the studentized range for infinitely many
+/// degrees of freedom.
+[[nodiscard]] double normal_range_cdf(double q, std::size_t k);
+
+/// The q with normal_range_cdf(q, k) = 1 - alpha.
+[[nodiscard]] double normal_range_upper_point(double alpha, std::size_t k);
+
+}  // namespace deepsad
