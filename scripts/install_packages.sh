@@ -5,7 +5,7 @@ set -euo pipefail
 
 build_packages=(
   build-essential cmake ninja-build pkg-config
-  libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libpng-dev libssl-dev
+  libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libpng-dev libsqlite3-dev libssl-dev
   libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
 )
 test_packages=(clang-format googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev python3)
