@@ -48,6 +48,22 @@ std::span<const double> row_of(const std::vector<double>& values, std::size_t ro
   return std::span(values).subspan(row * d, d);
 }
 
+constexpr std::array<std::pair<Scaling, const char*>, 4> kScalingNames{{{Scaling::min_max, "min-max"},
+                                                                        {Scaling::standardise, "standardise"},
+                                                                        {Scaling::robust, "robust"},
+                                                                        {Scaling::none, "none"}}};
+
+// The q-quantile of the values, which it reorders: linear interpolation between order statistics.
+double quantile(std::vector<double>& values, double q) {
+  const double place = q * static_cast<double>(values.size() - 1);
+  const auto below = values.begin() + static_cast<std::ptrdiff_t>(place);
+  std::nth_element(values.begin(), below, values.end());
+  const double share = place - std::floor(place);
+  if (share == 0) return *below;
+  const double next = *std::min_element(below + 1, values.end());
+  return *below + share * (next - *below);
+}
+
 // A zero range means a constant feature, which is left where standardising put it.
 double divisor_of_range(double min, double max) {
   return max > min ? max - min : 1.0;
@@ -60,12 +76,25 @@ Scaler Scaler::pixels(std::size_t n_features) {
   return {Kind::pixels, n_features};
 }
 
-Scaler Scaler::fit(const Dataset& data, std::span<const std::uint32_t> rows) {
-  return std::holds_alternative<std::vector<double>>(data.values) ? fit_table(data, rows)
+const char* scaling_name(Scaling scaling) {
+  for (const auto& [value, name] : kScalingNames)
+    if (value == scaling) return name;
+  return "";
+}
+
+Scaling scaling_from_name(const std::string& name) {
+  for (const auto& [value, known] : kScalingNames)
+    if (name == known) return value;
+  throw InvalidArgument(
+      fmt::format("unknown scaling \"{}\"; wanted one of min-max, standardise, robust, none", name));
+}
+
+Scaler Scaler::fit(const Dataset& data, std::span<const std::uint32_t> rows, Scaling scaling) {
+  return std::holds_alternative<std::vector<double>>(data.values) ? fit_table(data, rows, scaling)
                                                                   : pixels(data.n_features());
 }
 
-Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> rows) {
+Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> rows, Scaling scaling) {
   const auto* values = std::get_if<std::vector<double>>(&data.values);
   if (values == nullptr) {
     throw InvalidArgument(
@@ -78,6 +107,13 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
   for (const std::uint32_t row : rows) require_finite(data, row_of(*values, row, d), row);
 
   Scaler scaler(Kind::table, d);
+  scaler.scaling_ = scaling;
+  if (scaling == Scaling::none) {
+    scaler.mean_.assign(d, 0.0);
+    scaler.std_.assign(d, 1.0);
+    scaler.min_ = scaler.max_ = scaler.mean_;
+    return scaler;
+  }
   const auto n = static_cast<double>(rows.size());
   auto& mean = scaler.mean_;
   auto& std_dev = scaler.std_;
@@ -117,11 +153,24 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
     min[j] = (min[j] - mean[j]) / std_dev[j];
     max[j] = (max[j] - mean[j]) / std_dev[j];
   }
+  if (scaling == Scaling::min_max) return scaler;
+  if (scaling == Scaling::robust) {
+    std::vector<double> column(rows.size());
+    for (std::size_t j = 0; j < d; ++j) {
+      if (min[j] == max[j]) continue;  // constant
+      for (std::size_t i = 0; i < rows.size(); ++i) column[i] = (*values)[rows[i] * d + j];
+      const double range = quantile(column, 0.75) - quantile(column, 0.25);
+      mean[j] = quantile(column, 0.5);
+      if (range > 0 && std::isfinite(range)) std_dev[j] = range;
+    }
+  }
+  min.assign(d, 0.0);
+  max = min;
   return scaler;
 }
 
 Scaler Scaler::table_from_parts(std::vector<double> mean, std::vector<double> std, std::vector<double> min,
-                                std::vector<double> max) {
+                                std::vector<double> max, Scaling scaling) {
   const std::size_t d = mean.size();
   if (d == 0 || std.size() != d || min.size() != d || max.size() != d) {
     throw InvalidArgument(fmt::format(
@@ -138,6 +187,7 @@ Scaler Scaler::table_from_parts(std::vector<double> mean, std::vector<double> st
     }
   }
   Scaler scaler(Kind::table, d);
+  scaler.scaling_ = scaling;
   scaler.mean_ = std::move(mean);
   scaler.std_ = std::move(std);
   scaler.min_ = std::move(min);

@@ -31,11 +31,9 @@ constexpr const char* kWriter = "deepsad.writer";
 
 Json to_json(const Scaler& scaler) {
   if (scaler.kind() == Scaler::Kind::pixels) return {{"kind", "pixels"}, {"n_features", scaler.n_features()}};
-  return {{"kind", "table"},
-          {"mean", scaler.mean()},
-          {"std", scaler.std()},
-          {"min", scaler.min()},
-          {"max", scaler.max()}};
+  return {{"kind", "table"},       {"scaling", scaling_name(scaler.scaling())},
+          {"mean", scaler.mean()}, {"std", scaler.std()},
+          {"min", scaler.min()},   {"max", scaler.max()}};
 }
 
 Scaler scaler_from_json(const Json& json) {
@@ -43,7 +41,9 @@ Scaler scaler_from_json(const Json& json) {
   if (kind == "pixels") return Scaler::pixels(json.at("n_features").get<std::size_t>());
   if (kind != "table") throw InvalidArgument(fmt::format("unknown scaler \"{}\"", kind));
   const auto numbers = [&](const char* key) { return json.at(key).get<std::vector<double>>(); };
-  return Scaler::table_from_parts(numbers("mean"), numbers("std"), numbers("min"), numbers("max"));
+  // Files of the first version do not name it: there was one scaling.
+  const Scaling scaling = scaling_from_name(json.value("scaling", scaling_name(Scaling::min_max)));
+  return Scaler::table_from_parts(numbers("mean"), numbers("std"), numbers("min"), numbers("max"), scaling);
 }
 
 Json to_json(const DataSetup& setup) {

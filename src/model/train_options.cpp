@@ -318,6 +318,11 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare("ratio_pollution", &T::ratio_pollution, data,
               "anomalies as a share of the unlabelled part of the training set")
           .range(share));
+  add(Declare(
+          "scaling", &T::scaling, data,
+          "how the features of a table are scaled, with constants of the training rows; auto: standardise "
+          "for preset paper, else min-max. Images are always x / 255")
+          .one_of({"auto", "min-max", "standardise", "robust", "none"}));
 
   const std::string method = "Method and network";
   add(Declare("method", &T::method, method, "detector to train")
@@ -540,6 +545,10 @@ std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
 
 // What the deep generative models cannot do, said before any work.
 void validate_generative(const TrainOptions& options) {
+  if (is_generative_method(options.method) && resolved_scaling(options) != "min-max")
+    throw InvalidArgument(fmt::format(
+        "option scaling: got {}, but the decoder of {} gives values in [0, 1]; leave it at min-max",
+        options.scaling, options.method));
   if (options.method == kM2 && options.pretrain)
     throw InvalidArgument(
         "option pretrain: got true, but dgm_m2 has no VAE to pretrain; leave it out, or take "
@@ -652,6 +661,15 @@ TrainOptions starting_options(const std::string& preset, const std::string& comp
   return options;
 }
 
+namespace {
+
+// Whether the published program of the method chooses its kernel's width on test rows.
+bool chooses_width(const std::string& method) {
+  return method == "oc_svm" || method == "ssad";
+}
+
+}  // namespace
+
 TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
   const auto apply = [](TrainOptions& options, const OptionAssignment& assignment) {
     try {
@@ -668,10 +686,16 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
         apply(start, assignment);
   TrainOptions options = starting_options(start.preset, start.compat);
   if (start.method == kM2) options.pretrain = false;  // it has nothing to pretrain
+  if (start.compat == "reference" && chooses_width(start.method)) options.selection = "test-leak";
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer) apply(options, assignment);
   validate(options);
   return options;
+}
+
+std::string resolved_scaling(const TrainOptions& options) {
+  if (options.scaling != "auto") return options.scaling;
+  return options.preset == "paper" && !is_generative_method(options.method) ? "standardise" : "min-max";
 }
 
 bool is_generative_method(const std::string& method) {
@@ -713,7 +737,7 @@ void validate_shallow(const TrainOptions& options) {
                                         quoted(options.kernel), options.method,
                                         joined(method->kernels, ", ")));
   }
-  if (options.selection == "test-leak" && options.method != "oc_svm" && options.method != "ssad")
+  if (options.selection == "test-leak" && !chooses_width(options.method))
     throw InvalidArgument(fmt::format(
         "option selection: test-leak is for the methods oc_svm and ssad, but method is {}", options.method));
   if (options.hybrid && method == nullptr)
@@ -775,10 +799,11 @@ void validate(const TrainOptions& options) {
   validate_generative(options);
   validate_shallow(options);
   if (options.compat == "reference") {
-    if (options.method != "deep_sad" && !is_generative_method(options.method))
+    if (options.method != "deep_sad" && !is_generative_method(options.method) &&
+        !is_shallow_method(options.method))
       throw InvalidArgument(fmt::format(
-          "option compat: reference stands for the published programs of Deep SAD and of the deep "
-          "generative models, but method is {}",
+          "option compat: reference stands for the published programs of Deep SAD, of the deep generative "
+          "models and of the shallow detectors, but method is {}",
           options.method));
     if (options.seed.value_or(0) > kMaxReferenceSeed)
       throw InvalidArgument(

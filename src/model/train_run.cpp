@@ -102,6 +102,7 @@ void check_normal_classes(const Dataset& data, std::span<const int> classes, con
 struct Selection {
   std::vector<int> known_classes;
   SemiSupervisedSet set;
+  std::optional<NumpyRandom> numpy;  // --compat reference: the generator after the set was drawn
 };
 
 Selection select(const TrainOptions& options, const SourceData& source, const Parts& parts, bool reference) {
@@ -127,8 +128,8 @@ Selection select(const TrainOptions& options, const SourceData& source, const Pa
       .known_classes = selection.known_classes,
       .ratios = {options.ratio_known_normal, options.ratio_known_outlier, options.ratio_pollution}};
   if (reference) {
-    NumpyRandom numpy(seed32);
-    selection.set = semi_supervised_set_reference(classes, wanted, numpy);
+    selection.numpy.emplace(seed32);
+    selection.set = semi_supervised_set_reference(classes, wanted, *selection.numpy);
   } else {
     selection.set = semi_supervised_set(classes, wanted, seed);
   }
@@ -225,6 +226,7 @@ struct TrainedEncoder {
   NetworkDefinition network;
   StateDict state;
   DataSetup setup;
+  Scaling scaling;
 };
 
 TrainedEncoder load_encoder(const std::string& path) {
@@ -239,35 +241,48 @@ TrainedEncoder load_encoder(const std::string& path) {
         "pretraining, or autoencoder",
         path, model.detector().method()));
   }
-  return {network_from_json(description.at("network").dump(), path), std::move(encoder), model.setup()};
+  return {network_from_json(description.at("network").dump(), path), std::move(encoder), model.setup(),
+          model.scaler().scaling()};
 }
 
-// The autoencoder must not have seen what will be tested.
-void check_same_split(const TrainedEncoder& encoder, const TrainOptions& options, const SourceData& source,
-                      const Parts& parts) {
+const char* compat_of(const DataSetup& setup) {
+  return setup.reference_split ? "reference" : "none";
+}
+
+// The autoencoder must know rows as they come here, and must not have seen what will be tested.
+void check_encoder(const TrainedEncoder& encoder, const TrainOptions& options, const SourceData& source,
+                   const Parts& parts) {
   if (encoder.network.encoder.input != source.train.sample_shape) {
     throw InvalidArgument(fmt::format("option load_ae: the encoder takes samples of {} but {} has {}",
                                       to_string(encoder.network.encoder.input), source.train.name,
                                       to_string(source.train.sample_shape)));
   }
+  if (!source.train.is_image() && encoder.scaling != scaling_from_name(options.scaling)) {
+    throw InvalidArgument(fmt::format(
+        "option load_ae: {} was trained on features scaled as {}, but scaling is {}; give --scaling {}",
+        options.load_ae, scaling_name(encoder.scaling), options.scaling, scaling_name(encoder.scaling)));
+  }
   if (source.test || encoder.setup.data_checksum != source.checksum) return;
-  if (encoder.setup.test_rows == parts.test_rows && !encoder.setup.reference_split) return;
+  const bool reference = options.compat == "reference";
+  if (encoder.setup.test_rows == parts.test_rows && encoder.setup.reference_split == reference) return;
   throw InvalidArgument(fmt::format(
-      "option load_ae: {} was trained on another split of {} (seed {}), so rows that would be tested "
-      "were among its training rows; give --seed {}",
-      options.load_ae, options.dataset, encoder.setup.seed, encoder.setup.seed));
+      "option load_ae: {} was trained on another split of {} (seed {}, compat {}), so rows that would be "
+      "tested were among its training rows; give --seed {} --compat {}",
+      options.load_ae, options.dataset, encoder.setup.seed, compat_of(encoder.setup), encoder.setup.seed,
+      compat_of(encoder.setup)));
 }
 
 // A tenth of the test part, with its share of anomalies, as the reference takes it: the first of a random
-// order.
-std::vector<std::uint32_t> leaked_positions(std::span<const TrueLabel> labels, std::uint64_t seed) {
+// order of all test rows.
+std::vector<std::uint32_t> leaked_positions(std::span<const TrueLabel> labels,
+                                            std::span<const std::size_t> order) {
   const auto n_anomalies = static_cast<double>(std::count(labels.begin(), labels.end(), TrueLabel::anomaly));
   const auto n = static_cast<double>(labels.size());
   const double n_chosen = std::floor(0.1 * n);
   auto wanted_anomalies = static_cast<std::size_t>(n_chosen * n_anomalies / n);
   auto wanted_normals = static_cast<std::size_t>(n_chosen * (n - n_anomalies) / n);
   std::vector<std::uint32_t> positions;
-  for (const std::size_t i : RandomStream(seed, "selection/test-leak").permutation(labels.size())) {
+  for (const std::size_t i : order) {
     std::size_t& wanted = labels[i] == TrueLabel::anomaly ? wanted_anomalies : wanted_normals;
     if (wanted == 0) continue;
     --wanted;
@@ -486,10 +501,15 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   // Refuses bad options before any work.
   std::unique_ptr<Detector> detector = choose_detector(options, source.train, reference);
   const Parts parts = split(source, *options.seed, reference);
+  if (source.train.is_image() && options.scaling != "auto") {
+    throw InvalidArgument(fmt::format("option scaling: got {}, but {} holds images, which are always x / 255",
+                                      options.scaling, source.train.name));
+  }
+  if (!source.train.is_image()) options.scaling = resolved_scaling(options);
   std::optional<TrainedEncoder> encoder;
   if (options.hybrid) {
     encoder = load_encoder(options.load_ae);
-    check_same_split(*encoder, options, source, parts);
+    check_encoder(*encoder, options, source, parts);
     detector = make_hybrid(encoder->network, encoder->state, std::move(detector));
   }
   Selection selection = select(options, source, parts, reference);
@@ -498,7 +518,10 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   if (source.test)
     run.sources.insert(run.sources.end(), source.test->sources.begin(), source.test->sources.end());
 
-  Scaler scaler = Scaler::fit(source.train, parts.scaler_rows);
+  const Scaling scaling = scaling_from_name(resolved_scaling(options));
+  Scaler scaler = Scaler::fit(source.train, parts.scaler_rows, scaling);
+  const Scaler test_scaler =
+      parts.test_scaler_rows.empty() ? scaler : Scaler::fit(source.train, parts.test_scaler_rows, scaling);
   Matrix<float> x = scaler.transform(source.train, selection.set.rows);
   run.load_seconds = load_seconds + seconds_since(prepare_start);
   const SemiSupervisedCounts& counts = selection.set.counts;
@@ -525,11 +548,15 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   LabelledRows leaked;
   if (options.selection == "test-leak") {
     std::vector<std::uint32_t> rows;
-    for (const std::uint32_t position : leaked_positions(run.test.labels, *options.seed)) {
+    const std::size_t n_test = run.test.labels.size();
+    const std::vector<std::size_t> order =
+        selection.numpy ? selection.numpy->permutation(n_test)
+                        : RandomStream(*options.seed, "selection/test-leak").permutation(n_test);
+    for (const std::uint32_t position : leaked_positions(run.test.labels, order)) {
       rows.push_back(run.test.rows[position]);
       leaked_labels.push_back(run.test.labels[position]);
     }
-    leaked_x = scaler.transform(test_data(source), rows);
+    leaked_x = test_scaler.transform(test_data(source), rows);
     leaked = {.x = {leaked_x.values.data(), leaked_x.rows, leaked_x.cols}, .labels = leaked_labels};
     context.leaked = &leaked;
   }
@@ -567,15 +594,13 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
                   .reference_split = reference && !source.test,
                   .data_checksum = source.checksum};
 
-  const auto score_test = [&](const Detector& scorer, const Scaler& test_scaler) {
+  const auto score_test = [&](const Detector& scorer) {
     return score_rows(scorer, test_scaler, test_data(source), parts.test_rows, pool);
   };
-  const Scaler test_scaler =
-      parts.test_scaler_rows.empty() ? scaler : Scaler::fit(source.train, parts.test_scaler_rows);
   if (const std::unique_ptr<Detector> autoencoder = detector->pretrained_autoencoder()) {
     const auto start = Clock::now();
     TestScores test = run.test;
-    test.scores = score_test(*autoencoder, test_scaler);
+    test.scores = score_test(*autoencoder);
     run.autoencoder = AutoencoderResult{.train_seconds = run.phases.front().history.seconds,
                                         .test_seconds = seconds_since(start),
                                         .metrics = metrics_of(test)};
@@ -583,12 +608,12 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   if (linear) {
     const auto start = Clock::now();
     TestScores test = run.test;
-    test.scores = score_test(*linear, test_scaler);
+    test.scores = score_test(*linear);
     run.linear = LinearResult{
         .train_seconds = linear_seconds, .test_seconds = seconds_since(start), .metrics = metrics_of(test)};
   }
   const auto test_start = Clock::now();
-  run.test.scores = score_test(*detector, test_scaler);
+  run.test.scores = score_test(*detector);
   run.test_seconds = seconds_since(test_start);
   run.metrics = metrics_of(run.test);
   find_data_problems(options, parts, selection.set, run.metrics, source.test.has_value(), run.findings);
@@ -690,8 +715,9 @@ Evaluation evaluate_model(const Model& model, const std::string& dataset, const 
   }
   Evaluation evaluation;
   evaluation.test = test_frame(source, parts.test_rows, setup.normal_classes);
-  const Scaler scaler =
-      parts.test_scaler_rows.empty() ? model.scaler() : Scaler::fit(source.train, parts.test_scaler_rows);
+  const Scaler scaler = parts.test_scaler_rows.empty()
+                            ? model.scaler()
+                            : Scaler::fit(source.train, parts.test_scaler_rows, model.scaler().scaling());
   const auto start = Clock::now();
   evaluation.test.scores = score_rows(model.detector(), scaler, test_data(source), parts.test_rows, pool);
   evaluation.test_seconds = seconds_since(start);

@@ -147,6 +147,41 @@ TEST(Scaler, ComesBackFromItsParts) {
   EXPECT_TRUE(std::equal(a.values.begin(), a.values.end(), b.values.begin(), b.values.end()));
 }
 
+// Values of NumPy: mean, std, percentile(25, 50, 75).
+TEST(Scaler, StandardisesAndScalesRobustly) {
+  const Dataset data = table({{1, 5, 2}, {2, 5, 2}, {4, 5, 2}, {7, 5, 9}, {100, 5, 2}});
+  const Dataset other = table({{3, 6, 2}});
+  const Scaler standard = Scaler::fit_table(data, all_rows(data), Scaling::standardise);
+  EXPECT_DOUBLE_EQ(standard.mean()[0], 22.8);
+  EXPECT_DOUBLE_EQ(standard.std()[0], 38.654365859498974);
+  expect_equal(standard.transform(other), {{(3 - 22.8) / 38.654365859498974, 1, -0.5}});
+  const Scaler robust = Scaler::fit_table(data, all_rows(data), Scaling::robust);
+  // The last column's quartiles are equal: its deviation divides.
+  expect_equal(robust.transform(other), {{(3 - 4) / 5.0, 1, 0}});
+  EXPECT_DOUBLE_EQ(robust.std()[2], 2.8);
+  const Dataset even = table({{1}, {10}, {2}, {6}});  // quartiles 1.75 and 7, median 4
+  expect_equal(Scaler::fit_table(even, all_rows(even), Scaling::robust).transform(table({{9.25}})), {{1}});
+  const Scaler none = Scaler::fit_table(data, all_rows(data), Scaling::none);
+  expect_equal(none.transform(other), {{3, 6, 2}});
+}
+
+TEST(Scaler, EveryScalingHasItsNameAndKeepsItInTheParts) {
+  const Dataset data = table({{0.3, 1}, {1.7, 1}, {2.1, 1}});
+  for (const Scaling scaling : {Scaling::min_max, Scaling::standardise, Scaling::robust, Scaling::none}) {
+    EXPECT_EQ(scaling_from_name(scaling_name(scaling)), scaling);
+    const Scaler fitted = Scaler::fit(data, all_rows(data), scaling);
+    EXPECT_EQ(fitted.scaling(), scaling);
+    const Scaler loaded =
+        Scaler::table_from_parts(fitted.mean(), fitted.std(), fitted.min(), fitted.max(), scaling);
+    EXPECT_EQ(loaded.scaling(), scaling);
+    const Matrix<float> a = fitted.transform(data);
+    const Matrix<float> b = loaded.transform(data);
+    EXPECT_TRUE(std::equal(a.values.begin(), a.values.end(), b.values.begin(), b.values.end()));
+  }
+  EXPECT_THAT([] { (void)scaling_from_name("z-score"); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("\"z-score\"; wanted one of min-max")));
+}
+
 TEST(Scaler, RefusesPartsThatAreNoScaler) {
   EXPECT_THAT(
       [] {

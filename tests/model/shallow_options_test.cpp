@@ -137,6 +137,48 @@ TEST(ShallowRun, SelectionOnTheTestPartMarksTheRun) {
   EXPECT_THAT(run.model->summary(), HasSubstr("test-leak"));
 }
 
+TrainOptions of_cardio(const char* method) {
+  TrainOptions options = toy(method);
+  options.dataset = "cardio";
+  options.data_dir = std::string(DEEPSAD_SHARED_DIR) + "/data";
+  options.seed = 4;
+  return options;
+}
+
+// The published programs: chosen on test rows, of which some are training rows.
+TEST(ShallowRun, CompatReferenceTestsTrainingRowsAndSaysSo) {
+  TrainOptions options = merge_options({{{find_train_option("compat"), std::string("reference"), "here"},
+                                         {find_train_option("method"), std::string("oc_svm"), "here"}}});
+  EXPECT_EQ(options.selection, "test-leak");
+  EXPECT_EQ(merge_options({{{find_train_option("compat"), std::string("reference"), "here"},
+                            {find_train_option("method"), std::string("kde"), "here"}}})
+                .selection,
+            "training");
+  options = of_cardio("oc_svm");
+  options.compat = "reference";
+  options.selection = "test-leak";
+  const TrainRun run = train_run(options, Observer{}, nullptr);
+  EXPECT_THAT(run.findings, Contains(Field(&Finding::name, "test_leak")));
+  EXPECT_THAT(run.findings, Contains(Field(&Finding::name, "test_rows_in_training")));
+  const Evaluation again = evaluate_model(*run.model, "", options.data_dir, 1, Observer{});
+  EXPECT_EQ(again.test.scores, run.test.scores);
+}
+
+TEST(ShallowRun, ScalingReachesTheModelAndItsEvaluation) {
+  TrainOptions options = of_cardio("oc_svm");
+  const TrainRun plain = train_run(options, Observer{}, nullptr);
+  for (const char* compat : {"none", "reference"}) {
+    options.scaling = "standardise";
+    options.compat = compat;
+    const TrainRun run = train_run(options, Observer{}, nullptr);
+    EXPECT_NE(run.metrics.roc_auc, plain.metrics.roc_auc) << compat;
+    const Model loaded = Model::from_bytes(run.model->to_bytes(), "memory");
+    EXPECT_EQ(loaded.scaler().scaling(), Scaling::standardise);
+    EXPECT_EQ(evaluate_model(loaded, "", options.data_dir, 1, Observer{}).test.scores, run.test.scores)
+        << compat;
+  }
+}
+
 class Hybrids : public ::testing::Test {
  protected:
   void train_autoencoder(const TrainOptions& options) {
@@ -162,10 +204,7 @@ TEST_F(Hybrids, StandOnAModelsAutoencoderAndNeedOneFile) {
 
 // T1's sibling: an autoencoder from another split has seen rows that would be tested.
 TEST_F(Hybrids, RefuseAnAutoencoderOfAnotherSplit) {
-  TrainOptions options = toy("autoencoder");
-  options.dataset = "cardio";
-  options.data_dir = std::string(DEEPSAD_SHARED_DIR) + "/data";
-  options.seed = 4;
+  TrainOptions options = of_cardio("autoencoder");
   train_autoencoder(options);
   options.method = "oc_svm";
   options.hybrid = true;
@@ -173,6 +212,14 @@ TEST_F(Hybrids, RefuseAnAutoencoderOfAnotherSplit) {
   EXPECT_EQ(refusal([&] { (void)train_run(options, Observer{}, nullptr); }), "no error");
   options.seed = 5;
   EXPECT_THAT(refusal([&] { (void)train_run(options, Observer{}, nullptr); }), HasSubstr("give --seed 4"));
+  options.seed = 4;
+  options.scaling = "robust";
+  EXPECT_THAT(refusal([&] { (void)train_run(options, Observer{}, nullptr); }),
+              HasSubstr("scaled as min-max, but scaling is robust; give --scaling min-max"));
+  options.scaling = "min-max";
+  options.compat = "reference";
+  EXPECT_THAT(refusal([&] { (void)train_run(options, Observer{}, nullptr); }),
+              HasSubstr("give --seed 4 --compat none"));
 }
 
 TEST_F(Hybrids, RefuseAModelWithoutAnAutoencoder) {

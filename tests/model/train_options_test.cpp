@@ -233,6 +233,18 @@ TEST(TrainOptions, CompatReferenceTakesTheCenterOverAllRowsUnlessToldOtherwise) 
             "without-labelled-anomalies");
 }
 
+TEST(TrainOptions, TablesAreScaledAsThePresetsSourceDoes) {
+  TrainOptions options;
+  EXPECT_EQ(resolved_scaling(options), "min-max");
+  options.preset = "paper";
+  EXPECT_EQ(resolved_scaling(options), "standardise");
+  options.method = "vae";
+  EXPECT_EQ(resolved_scaling(options), "min-max");
+  options.method = "kde";
+  options.scaling = "robust";
+  EXPECT_EQ(resolved_scaling(options), "robust");
+}
+
 TEST(TrainOptions, ContradictionsAreRefused) {
   TrainOptions options;
   options.n_known_outlier_classes = 1;

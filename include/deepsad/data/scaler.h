@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "deepsad/core/aligned_buffer.h"
@@ -12,18 +13,36 @@
 
 namespace deepsad {
 
+/// What a table's scaler maps the fitted rows to, feature by feature (x = raw value):
+/// - min_max:     smallest and largest value to 0 and 1, as the authors' published code does;
+/// - standardise: mean 0, population standard deviation 1, as Ruff et al. 2020, section 4.4 say;
+/// - robust:      median 0, interquartile range 1 (standard deviation 1 where that range is 0): wild values
+/// have
+///                no say in the constants;
+/// - none:        x itself.
+enum class Scaling { min_max, standardise, robust, none };
+
+/// "min-max", "standardise", "robust", "none".
+[[nodiscard]] const char* scaling_name(Scaling scaling);
+/// @throws InvalidArgument for another name
+[[nodiscard]] Scaling scaling_from_name(const std::string& name);
+
 /// Constants fitted on training rows once, then applied to every row the model ever sees. Immutable; all
 /// members may be called from many threads.
 ///
 /// pixels: x / 255 in float32, for byte images; nothing is fitted.
 /// table:  z_j = (x_j - mean_j) / std_j, y_j = (z_j - min_j) / (max_j - min_j), in double, then rounded to
-/// float32, with
-///         mean and population standard deviation (divisor n) of the fitted rows, min and max over the fitted
-///         rows' z_j. A feature that is constant in the fitted rows has std_j = 1 and min_j = max_j = 0, a
-///         zero range divides by 1: its fitted rows become exactly 0, any other value its difference from the
-///         constant. Values of new rows are not clipped and may leave [0, 1].
-/// Source: Ruff et al. 2020, section 4.4, standardise; the authors' published code adds the min-max step, as
-/// here.
+///         float32; a zero range divides by 1.
+///         min_max:     mean and population standard deviation (divisor n) of the fitted rows, min and max
+///         over
+///                      their z_j. (The detour over z is the published code's; it tells only in rounding.)
+///         standardise: the same mean and std; min_j = max_j = 0.
+///         robust:      mean_j = median, std_j = interquartile range (linear interpolation between order
+///                      statistics, as NumPy's percentile), min_j = max_j = 0.
+///         none:        0, 1, 0, 0.
+///         A feature that is constant in the fitted rows has std_j = 1 and min_j = max_j = 0: its fitted rows
+///         become exactly 0 (none: stay), any other value its difference from the constant. Values of new
+///         rows are not clipped.
 class Scaler {
  public:
   enum class Kind { pixels, table };
@@ -36,17 +55,22 @@ class Scaler {
   /// @throws DataError if one of these rows holds NaN or infinity, or values too large for their variance to
   /// be a
   ///         number; names file, row and feature
-  [[nodiscard]] static Scaler fit_table(const Dataset& data, std::span<const std::uint32_t> rows);
-  /// pixels() for a Dataset of bytes, fit_table() for one of doubles.
-  [[nodiscard]] static Scaler fit(const Dataset& data, std::span<const std::uint32_t> rows);
+  [[nodiscard]] static Scaler fit_table(const Dataset& data, std::span<const std::uint32_t> rows,
+                                        Scaling scaling = Scaling::min_max);
+  /// pixels() for a Dataset of bytes, whatever the scaling, fit_table() for one of doubles.
+  [[nodiscard]] static Scaler fit(const Dataset& data, std::span<const std::uint32_t> rows,
+                                  Scaling scaling = Scaling::min_max);
   /// A table scaler from stored constants, one entry per feature.
   /// @throws InvalidArgument if the lengths differ or are 0, an entry is not finite, a std is not positive,
   /// or a max
   ///         is below its min
   [[nodiscard]] static Scaler table_from_parts(std::vector<double> mean, std::vector<double> std,
-                                               std::vector<double> min, std::vector<double> max);
+                                               std::vector<double> min, std::vector<double> max,
+                                               Scaling scaling = Scaling::min_max);
 
   [[nodiscard]] Kind kind() const { return kind_; }
+  /// How a table's constants were fitted; of no meaning for pixels.
+  [[nodiscard]] Scaling scaling() const { return scaling_; }
   [[nodiscard]] std::size_t n_features() const { return n_features_; }
   /// The constants of a table scaler, one per feature; empty for pixels.
   [[nodiscard]] const std::vector<double>& mean() const { return mean_; }
@@ -72,6 +96,7 @@ class Scaler {
   Scaler(Kind kind, std::size_t n_features) : kind_(kind), n_features_(n_features) {}
 
   Kind kind_;
+  Scaling scaling_ = Scaling::min_max;
   std::size_t n_features_;
   std::vector<double> mean_;
   std::vector<double> std_;

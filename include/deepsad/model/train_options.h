@@ -23,6 +23,7 @@ struct TrainOptions {
   int known_outlier_class = 1;       ///< class of the labelled anomalies when n_known_outlier_classes = 1
   std::size_t n_known_outlier_classes = 0;
   double ratio_known_normal = 0, ratio_known_outlier = 0, ratio_pollution = 0;
+  std::string scaling = "auto";  ///< of tables: auto (resolved_scaling), min-max, standardise, robust, none
   // method and network
   std::string method = "deep_sad";  ///< a name of the detector registry
   std::string network;              ///< catalogue name or a .toml file; "" = chosen from the data
@@ -152,9 +153,13 @@ using OptionLayer = std::vector<OptionAssignment>;
 /// Starting values of a preset (none, readme, paper) and a compatibility mode (none, reference):
 /// - readme: the training of the example command in the reference's README;
 /// - paper: what the paper prints in its section on experiments (arXiv 1906.02694v2), where it differs;
-/// - compat reference: the centre over all training rows.
+/// - compat reference: the centre over all training rows, the published bound of the generative models.
 /// @throws InvalidArgument for another name.
 [[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat);
+
+/// What scaling auto means for a table: standardise for preset paper, as the paper says, min-max else, as the
+/// published code does; always min-max for the deep generative models, whose decoders give values in [0, 1].
+[[nodiscard]] std::string resolved_scaling(const TrainOptions& options);
 
 /// Whether the method is one of the deep generative models: vae, dgm_m2, dgm_m1m2.
 [[nodiscard]] bool is_generative_method(const std::string& method);
