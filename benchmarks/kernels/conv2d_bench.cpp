@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -23,16 +24,19 @@ using kernels::kLanes;
 struct Layer {
   std::string name;
   std::size_t in_channels, out_channels, size, padding;
+  bool pooled = false;  // a batch norm and a max pool stand behind it
 };
 
 constexpr std::size_t kKernel = 5;  // of all networks
 const std::vector<Layer> kLayers = {
-    {"mnist_conv1", 1, 8, 28, 2},     {"mnist_conv2", 8, 4, 14, 2},       {"mnist_deconv1", 2, 4, 4, 2},
-    {"mnist_deconv2", 4, 8, 8, 1},    {"mnist_deconv3", 8, 1, 28, 2},     {"fashion_conv1", 1, 16, 28, 2},
-    {"fashion_conv2", 16, 32, 14, 2}, {"fashion_deconv2", 32, 16, 14, 2}, {"fashion_deconv3", 16, 1, 28, 2},
-    {"cifar_conv1", 3, 32, 32, 2},    {"cifar_conv2", 32, 64, 16, 2},     {"cifar_conv3", 64, 128, 8, 2},
-    {"cifar_deconv1", 8, 128, 4, 2},  {"cifar_deconv2", 128, 64, 8, 2},   {"cifar_deconv3", 64, 32, 16, 2},
-    {"cifar_deconv4", 32, 3, 32, 2},
+    {"mnist_conv1", 1, 8, 28, 2, true}, {"mnist_conv2", 8, 4, 14, 2, true},
+    {"mnist_deconv1", 2, 4, 4, 2},      {"mnist_deconv2", 4, 8, 8, 1},
+    {"mnist_deconv3", 8, 1, 28, 2},     {"fashion_conv1", 1, 16, 28, 2, true},
+    {"fashion_conv2", 16, 32, 14, 2},   {"fashion_deconv2", 32, 16, 14, 2},
+    {"fashion_deconv3", 16, 1, 28, 2},  {"cifar_conv1", 3, 32, 32, 2},
+    {"cifar_conv2", 32, 64, 16, 2},     {"cifar_conv3", 64, 128, 8, 2},
+    {"cifar_deconv1", 8, 128, 4, 2},    {"cifar_deconv2", 128, 64, 8, 2},
+    {"cifar_deconv3", 64, 32, 16, 2},   {"cifar_deconv4", 32, 3, 32, 2},
 };
 
 ConvShape shape_of(const Layer& layer) {
@@ -65,6 +69,52 @@ void check(const std::string& name, const float* got, const float* want, std::si
       throw std::runtime_error(name + ": differs from the reference");
     }
   }
+}
+
+/// The kernels that pool and take moments, and that make the gradient of batch norm and pool themselves.
+void register_pooled(const Layer& layer) {
+  const ConvShape s = shape_of(layer);
+  const std::size_t n_y = s.out_channels * s.out_height * s.out_width * kLanes;
+  struct Data {
+    AlignedBuffer<float> x, w, packed, y, pooled, dw, statistics, scratch;
+    std::vector<std::uint8_t> winner;
+    std::vector<double> mean, m2;
+  };
+  const auto data = std::make_shared<Data>();
+  data->x = random_floats(s.in_channels * s.height * s.width * kLanes, 1);
+  data->w = random_floats(s.in_channels * s.out_channels * s.kernel * s.kernel, 2);
+  data->packed = AlignedBuffer<float>(kernels::winograd1d_packed_size(s));
+  data->y = AlignedBuffer<float>(n_y);
+  data->pooled = AlignedBuffer<float>(n_y / 4);
+  data->dw = AlignedBuffer<float>(data->w.size());
+  data->statistics = random_floats(s.out_channels, 3);
+  data->winner.resize(n_y / 4);
+  data->mean.resize(s.out_channels);
+  data->m2.resize(s.out_channels);
+  data->scratch = AlignedBuffer<float>(
+      std::max(kernels::winograd1d_forward_scratch_size(s), kernels::winograd1d_unpool_scratch_size(s)));
+  const auto forward = [s, data] {
+    kernels::winograd1d_forward_pool(s, data->x.data(), data->packed.data(),
+                                     {data->y.data(), data->pooled.data(), data->winner.data(), kLanes,
+                                      data->mean.data(), data->m2.data()},
+                                     data->scratch.data());
+  };
+  const auto prepare = [=] {
+    kernels::winograd1d_pack(s, ConvWeights::as_is, data->w.data(), data->packed.data());
+    forward();
+  };
+  register_kernel("winograd1d_forward_pool/" + layer.name, flops(s), 0, forward, prepare);
+  if (s.in_channels > 1) return;
+  const float* statistics = data->statistics.data();
+  register_kernel(
+      "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0,
+      [=] {
+        kernels::winograd1d_weight_gradient_unpool(s, data->x.data(),
+                                                   {data->y.data(), data->pooled.data(), data->winner.data(),
+                                                    statistics, statistics, statistics, statistics, kLanes},
+                                                   data->dw.data(), data->scratch.data());
+      },
+      prepare);
 }
 
 void register_layer(const Layer& layer) {
@@ -120,6 +170,7 @@ void register_layer(const Layer& layer) {
     kernels::winograd1d_weight_gradient(s, data->x.data(), data->dy.data(), data->dw.data(),
                                         data->scratch.data());
   });
+  if (layer.pooled) register_pooled(layer);
 }
 
 // The data gradient of a stride-1 layer is the forward kernel with the channels swapped: the mirrored layers

@@ -12,7 +12,7 @@
 #include "deepsad/core/aligned_buffer.h"
 #include "deepsad/core/random.h"
 #include "kernels/isa.h"
-#include "support/fma_peak.h"
+#include "support/machine_peak.h"
 
 namespace deepsad::benchmarks {
 
@@ -25,8 +25,9 @@ inline AlignedBuffer<float> random_floats(std::size_t n, std::uint64_t seed = 1)
 }
 
 /// Runs `body` as the benchmark NAME/ISA for every set that this machine has. flops and bytes are per call of
-/// body; counters: FLOP/s and its share of the multiply-add peak ("peak"), or bytes/s if flops is 0. prepare
-/// runs once before, under the same set: it packs, and checks the answer.
+/// body; counters: FLOP/s and its share of the multiply-add peak ("peak"), bytes/s and their share of the
+/// rate of a plain copy of as many bytes ("copy"). prepare runs once before, under the same set: it packs,
+/// and checks the answer.
 inline void register_kernel(const std::string& name, double flops, double bytes, std::function<void()> body,
                             std::function<void()> prepare = {}) {
   for (const kernels::Isa isa : kernels::available_isas()) {
@@ -44,6 +45,7 @@ inline void register_kernel(const std::string& name, double flops, double bytes,
       }
       if (bytes > 0) {
         state.counters["B/s"] = Counter(bytes, Counter::kIsIterationInvariantRate);
+        state.counters["copy"] = Counter(bytes / copy_peak(isa, bytes), Counter::kIsIterationInvariantRate);
       }
     });
   }

@@ -1,4 +1,4 @@
-#include "support/fma_peak.h"
+#include "support/machine_peak.h"
 
 #include <immintrin.h>
 
@@ -6,6 +6,11 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "deepsad/core/aligned_buffer.h"
 
 namespace deepsad::benchmarks {
 namespace {
@@ -71,6 +76,58 @@ double fma_peak(kernels::Isa isa) {
       case kernels::Isa::scalar:
         peak = measure(run_scalar, 4);
         break;
+    }
+  }
+  return peak;
+}
+
+namespace {
+
+// Copies n floats, n a multiple of 64.
+__attribute__((target("avx512f"))) void copy_avx512(const float* from, float* to, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 64) {
+    _Pragma("GCC unroll 4") for (std::size_t k = 0; k < 64; k += 16) {
+      _mm512_store_ps(to + i + k, _mm512_load_ps(from + i + k));
+    }
+  }
+}
+__attribute__((target("avx2"))) void copy_avx2(const float* from, float* to, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 64) {
+    _Pragma("GCC unroll 8") for (std::size_t k = 0; k < 64; k += 8) {
+      _mm256_store_ps(to + i + k, _mm256_load_ps(from + i + k));
+    }
+  }
+}
+void copy_scalar(const float* from, float* to, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 64) {
+    _Pragma("GCC unroll 16") for (std::size_t k = 0; k < 64; k += 4) {
+      _mm_store_ps(to + i + k, _mm_load_ps(from + i + k));
+    }
+  }
+}
+
+}  // namespace
+
+double copy_peak(kernels::Isa isa, double bytes) {
+  static std::map<std::pair<kernels::Isa, double>, double> peaks;
+  double& peak = peaks[{isa, bytes}];
+  if (peak == 0) {
+    const auto copy = isa == kernels::Isa::avx512 ? copy_avx512
+                      : isa == kernels::Isa::avx2 ? copy_avx2
+                                                  : copy_scalar;
+    constexpr std::size_t kStep = 64;
+    const std::size_t n = (static_cast<std::size_t>(bytes) / (2 * sizeof(float)) + kStep - 1) / kStep * kStep;
+    AlignedBuffer<float> from(n), to(n);
+    const double moved = 2.0 * static_cast<double>(n * sizeof(float));
+    const int repeat = static_cast<int>(std::max(1.0, 2e6 / moved));
+    for (int run = 0; run < kRuns; ++run) {
+      const auto start = std::chrono::steady_clock::now();
+      for (int i = 0; i < repeat; ++i) {
+        copy(from.data(), to.data(), n);
+        asm volatile("" ::: "memory");
+      }
+      const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+      if (run > 0) peak = std::max(peak, moved * repeat / time.count());
     }
   }
   return peak;
