@@ -33,7 +33,7 @@ const std::vector<Layer> kLayers = {
     {"mnist_deconv1", 2, 4, 4, 2},      {"mnist_deconv2", 4, 8, 8, 1},
     {"mnist_deconv3", 8, 1, 28, 2},     {"fashion_conv1", 1, 16, 28, 2, true},
     {"fashion_conv2", 16, 32, 14, 2},   {"fashion_deconv2", 32, 16, 14, 2},
-    {"fashion_deconv3", 16, 1, 28, 2},  {"cifar_conv1", 3, 32, 32, 2},
+    {"fashion_deconv3", 16, 1, 28, 2},  {"cifar_conv1", 3, 32, 32, 2, true},
     {"cifar_conv2", 32, 64, 16, 2},     {"cifar_conv3", 64, 128, 8, 2},
     {"cifar_deconv1", 8, 128, 4, 2},    {"cifar_deconv2", 128, 64, 8, 2},
     {"cifar_deconv3", 64, 32, 16, 2},   {"cifar_deconv4", 32, 3, 32, 2},
@@ -104,7 +104,6 @@ void register_pooled(const Layer& layer) {
     forward();
   };
   register_kernel("winograd1d_forward_pool/" + layer.name, flops(s), 0, forward, prepare);
-  if (s.in_channels > 1) return;
   const float* statistics = data->statistics.data();
   register_kernel(
       "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0,

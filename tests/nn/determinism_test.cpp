@@ -91,8 +91,8 @@ TEST(SameBitsAtAnyThreadCount, ConvolutionsOfManyChannels) {
   };
   const LayerSpec norm{.kind = LayerKind::batch_norm, .name = "norm"};
   const LayerSpec up{.kind = LayerKind::upsample2d};
-  const NetworkSpec spec{{3, 8, 8}, {conv("a", 32, 5), norm, conv("b", 16, 3), up, conv("c", 16, 5)}};
-  const kernels::ConvShape a{3, 8, 8, 32, 8, 8, 5, 2, 1}, b{32, 8, 8, 16, 8, 8, 3, 1, 1},
+  const NetworkSpec spec{{8, 8, 8}, {conv("a", 32, 5), norm, conv("b", 16, 3), up, conv("c", 16, 5)}};
+  const kernels::ConvShape a{8, 8, 8, 32, 8, 8, 5, 2, 1}, b{32, 8, 8, 16, 8, 8, 3, 1, 1},
       c{16, 16, 16, 16, 16, 16, 5, 2, 1};
   EXPECT_TRUE(kernels::winograd2d_pays({a, false}) && kernels::winograd2d_pays({b, false}) &&
               kernels::winograd2d_pays({c, true}));

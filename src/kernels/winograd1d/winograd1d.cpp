@@ -515,22 +515,18 @@ void add_weight_gradient(std::size_t n_rows, std::size_t step, const float* sums
   }
 }
 
-/// Transforms dy of one tile column: out [point][output channel][column of the pass][row].
-void transform_gradient_column(const ConvShape& s, const float* dy, std::size_t column, float* out,
-                               std::size_t channel_step, std::size_t point_step) {
+/// Transforms n <= 4 columns of dy of one output channel, rows `step` apart: out [point][row].
+HWY_INLINE void transform_gradient_rows(std::size_t rows, const float* dy, std::size_t step, std::size_t n,
+                                        float* out, std::size_t point_step) {
   const D d;
-  const std::size_t n = std::min(kOutputs, s.out_width - column);
-  for (std::size_t o = 0; o < s.out_channels; ++o, out += channel_step) {
-    const float* row = dy + (o * s.out_height * s.out_width + column) * kLanes;
-    for (std::size_t i = 0; i < s.out_height; ++i, row += s.out_width * kLanes) {
-      for (std::size_t part = 0; part < kParts; ++part) {
-        V g[kOutputs];
-        HWY_UNROLL(4)
-        for (std::size_t j = 0; j < kOutputs; ++j) {
-          g[j] = j < n ? hn::Load(d, row + j * kLanes + part * kVector) : hn::Zero(d);
-        }
-        transform_gradient(g, out + i * kLanes + part * kVector, point_step);
+  for (std::size_t i = 0; i < rows; ++i, dy += step, out += kLanes) {
+    for (std::size_t part = 0; part < kParts; ++part) {
+      V g[kOutputs];
+      HWY_UNROLL(4)
+      for (std::size_t j = 0; j < kOutputs; ++j) {
+        g[j] = j < n ? hn::Load(d, dy + j * kLanes + part * kVector) : hn::Zero(d);
       }
+      transform_gradient(g, out + part * kVector, point_step);
     }
   }
 }
@@ -751,25 +747,11 @@ class UnpoolColumn {
   ValidLanes valid_;
 };
 
-}  // namespace
-
-void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const PooledGradient& dy,
-                                       float* dw, float* scratch) noexcept {
-  single_channel_gradient(s, x, dw, scratch, UnpoolColumn(s, dy));
-}
-
-void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
-                                float* scratch) noexcept {
-  if (s.in_channels == 1) {
-    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, float* out) {
-      for (std::size_t i = 0; i < s.out_height; ++i, out += kOutputs * kLanes) {
-        std::copy_n(dy + ((c * s.out_height + i) * s.out_width + column) * kLanes, n * kLanes, out);
-        std::fill_n(out + n * kLanes, (kOutputs - n) * kLanes, 0.0F);
-      }
-    };
-    single_channel_gradient(s, x, dw, scratch, copy);
-    return;
-  }
+/// The weight gradient with several input channels. transform(channel, column, n, out, point_step) writes the
+/// transformed dy of one output channel and of the n <= 4 columns from `column` on: [point][row].
+template <class Transform>
+HWY_INLINE void several_channels_gradient(const ConvShape& s, const float* x, float* dw, float* scratch,
+                                          Transform transform) {
   const std::size_t pass = gradient_columns(s);
   const std::size_t v_column_step = gradient_rows(s) * kLanes, v_point_step = pass * v_column_step + kLanes;
   const std::size_t g_column_step = s.out_height * kLanes, g_channel_step = pass * g_column_step;
@@ -791,8 +773,10 @@ void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float*
   for (std::size_t first = 0; first < tile_columns(s); first += pass) {
     t.columns = std::min(pass, tile_columns(s) - first);
     for (std::size_t k = 0; k < t.columns; ++k) {
-      transform_gradient_column(s, dy, (first + k) * kOutputs, g + k * g_column_step, g_channel_step,
-                                g_point_step);
+      const std::size_t column = (first + k) * kOutputs, n = std::min(kOutputs, s.out_width - column);
+      for (std::size_t o = 0; o < s.out_channels; ++o) {
+        transform(o, column, n, g + k * g_column_step + o * g_channel_step, g_point_step);
+      }
     }
     for (std::size_t c = 0; c < s.in_channels; ++c) {
       for (std::size_t k = 0; k < t.columns; ++k) {
@@ -823,6 +807,41 @@ void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float*
   add_weight_gradient(s.out_channels * s.in_channels * kTaps, sums_step, sums, dw);
 }
 
+}  // namespace
+
+void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const PooledGradient& dy,
+                                       float* dw, float* scratch) noexcept {
+  const UnpoolColumn fill(s, dy);
+  if (s.in_channels == 1) return single_channel_gradient(s, x, dw, scratch, fill);
+  constexpr std::size_t kRow = kOutputs * kLanes;
+  float* const made = scratch;  // dy of one channel and tile column: stays in the first-level cache
+  several_channels_gradient(
+      s, x, dw, scratch + s.out_height * kRow,
+      [&](std::size_t o, std::size_t column, std::size_t n, float* out, std::size_t point_step) {
+        fill(o, column, n, made);
+        transform_gradient_rows(s.out_height, made, kRow, kOutputs, out, point_step);
+      });
+}
+
+void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
+                                float* scratch) noexcept {
+  if (s.in_channels == 1) {
+    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, float* out) {
+      for (std::size_t i = 0; i < s.out_height; ++i, out += kOutputs * kLanes) {
+        std::copy_n(dy + ((c * s.out_height + i) * s.out_width + column) * kLanes, n * kLanes, out);
+        std::fill_n(out + n * kLanes, (kOutputs - n) * kLanes, 0.0F);
+      }
+    };
+    return single_channel_gradient(s, x, dw, scratch, copy);
+  }
+  several_channels_gradient(
+      s, x, dw, scratch,
+      [&](std::size_t o, std::size_t column, std::size_t n, float* out, std::size_t point_step) {
+        transform_gradient_rows(s.out_height, dy + (o * s.out_height * s.out_width + column) * kLanes,
+                                s.out_width * kLanes, n, out, point_step);
+      });
+}
+
 #endif  // DEEPSAD_IS_VECTOR_TARGET
 }  // namespace deepsad::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -850,8 +869,9 @@ std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
 }
 
 std::size_t winograd1d_unpool_scratch_size(const ConvShape& s) noexcept {
-  // The reference stores dy.
-  return std::max(single_channel_scratch(s), s.out_channels * s.out_height * s.out_width * kLanes);
+  // Of several channels, dy of a tile column on top. The reference stores all of dy.
+  return std::max(winograd1d_gradient_scratch_size(s) + s.out_height * kOutputs * kLanes,
+                  s.out_channels * s.out_height * s.out_width * kLanes);
 }
 
 void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float* packed) noexcept {

@@ -53,7 +53,7 @@ struct PooledGradient {
   std::size_t n_valid;
 };
 
-/// As winograd1d_weight_gradient for in_channels 1, with a dy that is never stored.
+/// As winograd1d_weight_gradient, with a dy that is never stored.
 [[nodiscard]] std::size_t winograd1d_unpool_scratch_size(const ConvShape& shape) noexcept;
 void winograd1d_weight_gradient_unpool(const ConvShape& shape, const float* x, const PooledGradient& dy,
                                        float* dw, float* scratch) noexcept;

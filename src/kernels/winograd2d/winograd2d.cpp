@@ -568,16 +568,23 @@ bool winograd2d_pays(const WinogradShape& shape) noexcept {
   if (!winograd2d_serves(shape)) return false;
   const ConvShape& s = shape.conv;
   const std::size_t shrink = shape.upsampled ? 2 : 1;
-  // Multiply-adds of the direct kernels, taps in the padding left out; a folded upsampling needs 9 of 25.
+  // The other families in units of a multiply-add. Direct kernels: all taps but those in the padding; with a
+  // folded upsampling 9 of 25.
   const std::size_t taps = taps_inside(s.height, s.out_height, s) * taps_inside(s.width, s.out_width, s);
-  const std::size_t direct = taps * s.in_channels * s.out_channels * (shape.upsampled ? 9 : 25) / 25;
-  // The products, and the transforms of all planes of both sides in units of a multiply-add: as measured.
+  const std::size_t pairs = s.in_channels * s.out_channels;
+  std::size_t other = taps * pairs * (shape.upsampled ? 9 : 25) / 25;
+  if (!shape.upsampled && s.kernel == kUnfoldedKernel) {
+    // winograd1d, as measured: 0.7 of it, and the lanes of every weight's sums to be added up.
+    constexpr std::size_t kPair = 150;
+    other = std::min(other, other * 7 / 10 + kPair * pairs);
+  }
+  // The products, and the transforms of all planes of both sides: as measured.
   constexpr std::size_t kTransform = 9;  // for every point of a tile
   const std::size_t n_in = s.in_channels, n_out = out_planes(shape);
   const std::size_t tiles =
       shape.upsampled ? tiles_of(s.height / shrink, s.width / shrink) : tiles_of(s.out_height, s.out_width);
   const std::size_t products = n_in * round_up(n_out, kRowBlock);
-  return direct > points_of(shape) * tiles * (products + kTransform * (n_in + n_out));
+  return other > points_of(shape) * tiles * (products + kTransform * (n_in + n_out));
 }
 
 void winograd2d_pack_forward(const WinogradShape& shape, ConvWeights form, const float* w,
