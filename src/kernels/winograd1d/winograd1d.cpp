@@ -689,7 +689,7 @@ class UnpoolColumn {
   UnpoolColumn(const ConvShape& s, const PooledGradient& dy)
       : dy_(dy), height_(s.out_height), width_(s.out_width), valid_(dy.n_valid) {}
 
-  HWY_INLINE void operator()(std::size_t c, std::size_t column, std::size_t n, float* out) const {
+  HWY_NOINLINE void operator()(std::size_t c, std::size_t column, std::size_t n, float* out) const {
     const D d;
     const hn::RebindToSigned<D> d32;
     const hn::Rebind<std::uint8_t, D> d8;
