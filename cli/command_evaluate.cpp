@@ -8,6 +8,8 @@
 #include "deepsad/core/error.h"
 #include "deepsad/model/model.h"
 #include "deepsad/model/train_run.h"
+#include "deepsad/report/image_grid.h"
+#include "deepsad/report/run_page.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/storage/atomic_file.h"
 #include "shared_options.h"
@@ -25,6 +27,13 @@ int run_evaluate(const Arguments& arguments, Console& console) {
   const Evaluation result =
       evaluate_model(model, arguments.text("DATASET"), data_dir(arguments), n_threads, observer);
   if (arguments.has("scores")) write_file(arguments.text("scores"), scores_csv(result.test));
+  if (arguments.has("page")) {
+    const auto pictures =
+        has_pictures(*result.test_data)
+            ? image_grid_files(*result.test_data, result.test.rows, result.test.labels, result.test.scores)
+            : std::vector<ReportFile>{};
+    write_file(arguments.text("page"), evaluation_page(model, result, pictures));
+  }
   const Metrics& m = result.metrics;
   const auto number = [](double x) { return std::isnan(x) ? std::string("null") : fmt::format("{}", x); };
   if (as_json) {

@@ -130,7 +130,8 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     write_run(*folder, run);
     log.keep(LogLevel::info, fmt::format("test AUC {}, average precision {}", run.metrics.roc_auc,
                                          run.metrics.average_precision));
-    console.print(metrics_text(run.metrics) + fmt::format("run folder         {}\n", folder->path()));
+    console.print(metrics_text(run.metrics) + fmt::format("run folder         {}\npage               {}\n",
+                                                          folder->path(), folder->file("page.html")));
     if (options.strict && !run.findings.empty()) {
       console.say(fmt::format("deepsad: error: --strict: checks that failed: {}; see {}",
                               names_of(run.findings), folder->file("log.txt")));

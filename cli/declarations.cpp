@@ -163,6 +163,11 @@ Command declare_evaluate() {
                    .help = "write index, label, class and score of every test row to a new CSV file",
                    .default_text = "none",
                    .range = "a file that does not exist"},
+                  {.name = "page",
+                   .value = "FILE",
+                   .help = "write curves, histogram and pictures as a new HTML page",
+                   .default_text = "none",
+                   .range = "a file that does not exist"},
                   {.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh Debian 12 to a trained detector: installs what is missing, builds build/release/deepsad, and trains Deep SAD on
-# the built-in signs (class 0 normal, a few labelled anomalies of class 1). The run's folder is printed at the end.
+# the built-in signs (class 0 normal, a few labelled anomalies of class 1). The last line printed is the path of the
+# run's page: open it in a browser.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

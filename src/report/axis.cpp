@@ -28,17 +28,8 @@ double round_step(double step) {
   return 10 * power;
 }
 
-Axis linear_axis(double low, double high, std::size_t n_ticks) {
-  constexpr double kPadding = 0.05;     // of the range, above and below, so that no line runs along a border
-  constexpr double kFlatPadding = 0.1;  // of the value, where all are equal
-  constexpr double kLeastRange = 1e-6;  // of the value: differences below this are rounding, not learning
-  const double magnitude = std::max(std::abs(low), std::abs(high));
-  double padding = (high - low) * kPadding;
-  if (high - low <= magnitude * kLeastRange) padding = magnitude > 0 ? magnitude * kFlatPadding : 1;
-  Axis axis{low - padding, high + padding, false, {}};
-  // A loss that is never negative needs no room below zero.
-  if (low >= 0) axis.low = std::max(axis.low, 0.0);
-
+// Puts the ticks of a linear axis; labels as fit for numbers of this magnitude.
+void add_linear_ticks(Axis& axis, double magnitude, std::size_t n_ticks) {
   const double step = round_step((axis.high - axis.low) / static_cast<double>(n_ticks));
   const int exponent = static_cast<int>(std::floor(std::log10(step) + 1e-9));
   const int decimals = std::max(0, -exponent);
@@ -52,6 +43,19 @@ Axis linear_axis(double low, double high, std::size_t n_ticks) {
     axis.ticks.push_back({value, plain ? fmt::format("{:.{}f}", value, decimals)
                                        : without_exponent_padding(fmt::format("{:.{}e}", value, digits))});
   }
+}
+
+Axis linear_axis(double low, double high, std::size_t n_ticks) {
+  constexpr double kPadding = 0.05;     // of the range, above and below, so that no line runs along a border
+  constexpr double kFlatPadding = 0.1;  // of the value, where all are equal
+  constexpr double kLeastRange = 1e-6;  // of the value: differences below this are rounding, not learning
+  const double magnitude = std::max(std::abs(low), std::abs(high));
+  double padding = (high - low) * kPadding;
+  if (high - low <= magnitude * kLeastRange) padding = magnitude > 0 ? magnitude * kFlatPadding : 1;
+  Axis axis{low - padding, high + padding, false, {}};
+  // A loss that is never negative needs no room below zero.
+  if (low >= 0) axis.low = std::max(axis.low, 0.0);
+  add_linear_ticks(axis, magnitude, n_ticks);
   return axis;
 }
 
@@ -85,7 +89,7 @@ double Axis::position(double value) const {
   return (value - low) / (high - low);
 }
 
-Axis loss_axis(double low, double high, std::size_t n_ticks) {
+Axis value_axis(double low, double high, std::size_t n_ticks) {
   constexpr double kLogarithmicFrom = 50;
   return low > 0 && high / low > kLogarithmicFrom ? logarithmic_axis(low, high, n_ticks)
                                                   : linear_axis(low, high, n_ticks);
@@ -107,6 +111,12 @@ Axis epoch_axis(std::size_t n, std::size_t n_ticks) {
   for (double value = step; value <= last; value += step) {
     if (value > 1) axis.ticks.push_back({value, fmt::format("{:.0f}", value)});
   }
+  return axis;
+}
+
+Axis exact_axis(double low, double high, std::size_t n_ticks) {
+  Axis axis{low, high, false, {}};
+  add_linear_ticks(axis, std::max(std::abs(low), std::abs(high)), n_ticks);
   return axis;
 }
 

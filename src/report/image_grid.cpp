@@ -20,15 +20,20 @@ std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> ends(
 
 }  // namespace
 
+bool has_pictures(const Dataset& data) {
+  return data.is_image() && (data.sample_shape[0] == 1 || data.sample_shape[0] == 3) &&
+         std::holds_alternative<std::vector<std::uint8_t>>(data.values);
+}
+
 Picture image_grid(const Dataset& images, std::span<const std::uint32_t> rows) {
-  const auto* values = std::get_if<std::vector<std::uint8_t>>(&images.values);
   const auto& shape = images.sample_shape;
-  if (values == nullptr || !images.is_image() || (shape[0] != 1 && shape[0] != 3)) {
+  if (!has_pictures(images)) {
     throw InvalidArgument(
         fmt::format("[image_grid] {} holds samples of shape ({}); wanted bytes of (1,H,W) or (3,H,W)",
                     images.name, fmt::join(shape, ",")));
   }
   if (rows.empty()) throw InvalidArgument("[image_grid] no rows; wanted at least one");
+  const auto& values = std::get<std::vector<std::uint8_t>>(images.values);
   const std::size_t n_channels = shape[0];
   const std::size_t height = shape[1];
   const std::size_t width = shape[2];
@@ -47,7 +52,7 @@ Picture image_grid(const Dataset& images, std::span<const std::uint32_t> rows) {
       throw InvalidArgument(fmt::format("[image_grid] row {} is outside {}, which has {} samples", rows[i],
                                         images.name, images.size()));
     }
-    const std::uint8_t* image = values->data() + rows[i] * images.n_features();
+    const std::uint8_t* image = values.data() + rows[i] * images.n_features();
     const std::size_t top = kGridBorder + i / kGridColumns * (height + kGridBorder);
     const std::size_t left = kGridBorder + i % kGridColumns * (width + kGridBorder);
     for (std::size_t y = 0; y < height; ++y) {

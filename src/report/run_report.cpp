@@ -9,6 +9,7 @@
 
 #include "deepsad/report/image_grid.h"
 #include "deepsad/report/png.h"
+#include "deepsad/report/run_page.h"
 #include "deepsad/report/system_info.h"
 #include "deepsad/report/training_curve.h"
 
@@ -47,12 +48,6 @@ std::string autoencoder_json(const AutoencoderResult& result) {
                          {"test_auc", result.metrics.roc_auc},
                          {"test_time", result.test_seconds},
                          {"test_average_precision", result.metrics.average_precision}});
-}
-
-// Grey or colour images of bytes; other channel counts have no picture.
-bool has_pictures(const Dataset& data) {
-  return data.is_image() && (data.sample_shape[0] == 1 || data.sample_shape[0] == 3) &&
-         std::holds_alternative<std::vector<std::uint8_t>>(data.values);
 }
 
 // The drawn images in the order they were drawn, as the other grids.
@@ -173,16 +168,16 @@ void write_run(const RunFolder& folder, const TrainRun& run) {
         fmt::format("{} · {} · seed {}", run.options.dataset, run.options.method, run.model->setup().seed);
     folder.write("training_curve.png", encode_png(training_curve(run.phases, title)));
   }
+  std::vector<ReportFile> pictures;
   if (has_pictures(*run.test_data)) {
-    for (const ReportFile& file :
-         image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores)) {
-      folder.write(file.name, file.bytes);
-    }
+    pictures = image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores);
     for (const GeneratedSamples& samples : run.generated) {
       const std::string name = samples.name.empty() ? "generated.png" : "generated_" + samples.name + ".png";
-      folder.write(name, generated_grid(samples, run.test_data->sample_shape));
+      pictures.push_back({name, generated_grid(samples, run.test_data->sample_shape)});
     }
   }
+  for (const ReportFile& picture : pictures) folder.write(picture.name, picture.bytes);
+  folder.write("page.html", run_page(run, pictures));
   folder.write("results.json", results_json(run));
 }
 

@@ -217,7 +217,7 @@ class Panel {
       return;
     }
     epoch_axis_ = epoch_axis(epochs_.size(), kEpochTicks);
-    loss_axis_ = loss_axis(low, high, kLossTicks);
+    loss_axis_ = value_axis(low, high, kLossTicks);
     draw_axes();
     draw_rate_changes();
     draw_losses();

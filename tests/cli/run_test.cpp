@@ -65,7 +65,7 @@ TEST(Run, LeavesAWholeFolder) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(names_in(run),
             (std::vector<std::string>{"ae_results.json", "config.json", "log.txt", "model.safetensors",
-                                      "results.json", "scores.csv", "training_curve.png"}));
+                                      "page.html", "results.json", "scores.csv", "training_curve.png"}));
   EXPECT_NE(outcome.out.find("test AUC"), std::string::npos);
   EXPECT_NE(outcome.out.find(run), std::string::npos);
 
@@ -402,7 +402,9 @@ TEST(Streams, MessagesGoToStandardErrorAndResultsToStandardOutput) {
   const TemporaryFolder folder;
   const Outcome quiet = run_deepsad(toy(folder.path("a"), {"-q"}));
   EXPECT_EQ(quiet.err, "");
-  EXPECT_EQ(std::count(quiet.out.begin(), quiet.out.end(), '\n'), 4);
+  EXPECT_EQ(std::count(quiet.out.begin(), quiet.out.end(), '\n'), 5);
+  EXPECT_EQ(quiet.out.substr(quiet.out.rfind('\n', quiet.out.size() - 2) + 1),
+            "page               " + folder.path("a/page.html") + "\n");
   const Outcome normal = run_deepsad(toy(folder.path("b"), {"--n-known-outlier-classes", "1"}));
   EXPECT_EQ(normal.exit_code, 2);  // given twice
   const Outcome many =

@@ -28,15 +28,15 @@ std::vector<std::string> labels_of(const Axis& axis) {
 }
 
 TEST(Axis, RoundTicks) {
-  EXPECT_THAT(labels_of(loss_axis(0.12, 0.35, 6)), ElementsAre("0.15", "0.20", "0.25", "0.30", "0.35"));
-  EXPECT_THAT(labels_of(loss_axis(39, 102, 6)), ElementsAre("40", "60", "80", "100"));
-  EXPECT_THAT(labels_of(loss_axis(-1, 1, 4)), ElementsAre("-1", "0", "1"));
-  EXPECT_THAT(labels_of(loss_axis(0, 0, 4)), ElementsAre("0.0", "0.5", "1.0"));
-  EXPECT_THAT(labels_of(loss_axis(1.2340e6, 1.2346e6, 4)),
+  EXPECT_THAT(labels_of(value_axis(0.12, 0.35, 6)), ElementsAre("0.15", "0.20", "0.25", "0.30", "0.35"));
+  EXPECT_THAT(labels_of(value_axis(39, 102, 6)), ElementsAre("40", "60", "80", "100"));
+  EXPECT_THAT(labels_of(value_axis(-1, 1, 4)), ElementsAre("-1", "0", "1"));
+  EXPECT_THAT(labels_of(value_axis(0, 0, 4)), ElementsAre("0.0", "0.5", "1.0"));
+  EXPECT_THAT(labels_of(value_axis(1.2340e6, 1.2346e6, 4)),
               ElementsAre("1.2340e6", "1.2342e6", "1.2344e6", "1.2346e6"));
-  EXPECT_THAT(labels_of(loss_axis(0.02, 12, 8)),
+  EXPECT_THAT(labels_of(value_axis(0.02, 12, 8)),
               ElementsAre("0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10"));
-  EXPECT_THAT(labels_of(loss_axis(1e-6, 1e6, 8)),
+  EXPECT_THAT(labels_of(value_axis(1e-6, 1e6, 8)),
               ElementsAre("1e-6", "0.0001", "0.01", "1", "100", "1e4", "1e6"));
 }
 
@@ -50,10 +50,10 @@ TEST(Axis, EpochTicksAreWholeAndReachTheLastEpochIfTheyCan) {
 }
 
 TEST(Axis, LogarithmicOnlyWhereLossesDifferMuchAndArePositive) {
-  EXPECT_FALSE(loss_axis(1, 50, 6).logarithmic);
-  EXPECT_TRUE(loss_axis(1, 50.1, 6).logarithmic);
-  EXPECT_FALSE(loss_axis(0, 1000, 6).logarithmic);
-  EXPECT_FALSE(loss_axis(-1, 1000, 6).logarithmic);
+  EXPECT_FALSE(value_axis(1, 50, 6).logarithmic);
+  EXPECT_TRUE(value_axis(1, 50.1, 6).logarithmic);
+  EXPECT_FALSE(value_axis(0, 1000, 6).logarithmic);
+  EXPECT_FALSE(value_axis(-1, 1000, 6).logarithmic);
 }
 
 TEST(Axis, AnyRangeGetsOrderedTicksInsideItWithDistinctLabels) {
@@ -62,7 +62,7 @@ TEST(Axis, AnyRangeGetsOrderedTicksInsideItWithDistinctLabels) {
       for (const double sign : {1.0, -1.0}) {
         const double a = sign * std::pow(10.0, exponent) * 1.37;
         const double b = a * (1 + ratio);
-        const Axis axis = loss_axis(std::min(a, b), std::max(a, b), 6);
+        const Axis axis = value_axis(std::min(a, b), std::max(a, b), 6);
         const std::string where = "from " + std::to_string(a) + " 1e" + std::to_string(exponent) + " ratio " +
                                   std::to_string(ratio);
         ASSERT_LE(axis.low, std::min(a, b)) << where;

@@ -18,6 +18,9 @@ inline constexpr std::size_t kGridBorder = 2;   ///< black pixels around and bet
 inline constexpr std::size_t kGridEnlargement =
     2;  ///< default: 28-pixel digits are hard to see at their own size
 
+/// Whether the samples can be shown: grey or colour images of bytes.
+[[nodiscard]] bool has_pictures(const Dataset& data);
+
 /// The images `rows` of `images` in a grid of min(n, 8) columns and ceil(n / 8) rows, left to right and top
 /// to bottom, with a border of 2 black pixels around and between them: 32 images of 28 x 28 give 122 x 242
 /// pixels. One-channel images are repeated to three. Places without an image stay black.

@@ -10,8 +10,8 @@ namespace deepsad {
 
 /// Writes all results of a run into its folder: ae_results.json (if an autoencoder was trained), scores.csv,
 /// model.safetensors, training_curve.png, for images the four grids all_low.png, all_high.png,
-/// normals_low.png and normals_high.png, and last results.json, which therefore marks a run that is whole.
-/// config.json and log.txt are the business of whoever starts the run.
+/// normals_low.png and normals_high.png, page.html, and last results.json, which therefore marks a run that
+/// is whole. config.json and log.txt are the business of whoever starts the run.
 /// @throws IoError if a file exists or cannot be written
 void write_run(const RunFolder& folder, const TrainRun& run);
 

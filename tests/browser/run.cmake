@@ -1,0 +1,20 @@
+# Makes one page of every kind with the program itself and looks at all of them in the browser.
+#   cmake -DPROGRAM=... -DPYTHON=... -DCHROMIUM=... -DSOURCE=... -DWORK=... -P run.cmake
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    string(REPLACE ";" " " command "${ARGN}")
+    message(FATAL_ERROR "${command}\nended with ${result}:\n${output}")
+  endif()
+  message(STATUS "${output}")
+endfunction()
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${WORK})
+set(quick --n-epochs 3 --ae-n-epochs 2 --seed 1 --quiet)
+set(labels --n-known-outlier-classes 1 --ratio-known-outlier 0.01 --ratio-pollution 0.05)
+run(${PROGRAM} train glyphs --out ${WORK}/images --lr-milestone 1,2 ${quick} ${labels})
+run(${PROGRAM} train toy2d --out ${WORK}/forest --method isolation_forest ${quick})
+run(${PROGRAM} train toy2d --out ${WORK}/soft --method deep_svdd --objective soft-boundary --warm-up-epochs 1 ${quick} ${labels})
+run(${PROGRAM} evaluate ${WORK}/images/model.safetensors --page ${WORK}/evaluation.html)
+run(${PYTHON} ${SOURCE}/check_pages.py --chromium "${CHROMIUM}" --screenshots ${WORK}/screenshots
+    ${WORK}/images/page.html ${WORK}/forest/page.html ${WORK}/soft/page.html ${WORK}/evaluation.html)
