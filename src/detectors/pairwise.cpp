@@ -22,6 +22,7 @@ constexpr std::size_t kTile = 3 * kPanelRows;
 /// Work (pairs times features) from which on it is worth saying how long it takes.
 constexpr double kLongWork = 2e11;
 constexpr std::size_t kMedianRows = 1000;
+constexpr std::size_t kSlabBytes = std::size_t{32} << 20;
 constexpr std::size_t kFewestRows = 4;  // three of a step, and one more
 
 std::size_t machine_memory() {
@@ -146,6 +147,7 @@ CachedKernelRows::CachedKernelRows(const PairMatrix& pairs, const Kernel& kernel
       kernel_(kernel),
       capacity_(std::clamp(budget / (pairs.padded() * sizeof(float)), kFewestRows,
                            std::max(kFewestRows, pairs.n()))),
+      slab_rows_(std::clamp(kSlabBytes / (pairs.padded() * sizeof(float)), std::size_t{1}, capacity_)),
       slot_of_(pairs.n(), kNone),
       scratch_(pairs.stored() ? 0 : pairs.padded()) {}
 
@@ -172,21 +174,22 @@ void CachedKernelRows::use(std::uint32_t slot) {
 const float* CachedKernelRows::row(std::size_t i) {
   if (slot_of_[i] == kNone) {
     std::uint32_t slot = oldest_;
-    if (slots_.size() < capacity_) {
-      slot = static_cast<std::uint32_t>(slots_.size());
-      slots_.emplace_back(pairs_.padded());
+    if (row_of_.size() < capacity_) {
+      slot = static_cast<std::uint32_t>(row_of_.size());
+      if (slot % slab_rows_ == 0)
+        slabs_.emplace_back(std::min(slab_rows_, capacity_ - slot) * pairs_.padded());
       row_of_.push_back(kNone);
       newer_.push_back(kNone);
       older_.push_back(kNone);
     } else {
       slot_of_[row_of_[slot]] = kNone;
     }
-    apply_kernel(kernel_, pairs_.n(), pairs_.row(i, scratch_.data()), slots_[slot].data());
+    apply_kernel(kernel_, pairs_.n(), pairs_.row(i, scratch_.data()), this->slot(slot));
     slot_of_[i] = slot;
     row_of_[slot] = static_cast<std::uint32_t>(i);
   }
   use(slot_of_[i]);
-  return slots_[slot_of_[i]].data();
+  return slot(slot_of_[i]);
 }
 
 void apply_kernel(const Kernel& kernel, std::size_t n, const float* values, float* dst) {
