@@ -105,7 +105,7 @@ class CachedKernelRows final : public KernelRows {
     return slabs_[slot / slab_rows_].data() + (slot % slab_rows_) * pairs_.padded();
   }
   std::size_t capacity_;
-  std::size_t slab_rows_;                    // slots are allocated by the slab, for large pages
+  std::size_t slab_rows_;  // slots are allocated by the slab, for large pages
   std::vector<AlignedBuffer<float>> slabs_;
   std::vector<std::uint32_t> slot_of_, row_of_;  // row -> slot, slot -> row
   std::vector<std::uint32_t> newer_, older_;     // slots by last use, doubly linked

@@ -99,7 +99,7 @@ void check_labels_wanted(const std::string& method, std::span<const SemiLabel> s
       std::count_if(semi.begin(), semi.end(), [](SemiLabel label) { return label != SemiLabel::unlabelled; });
   if (n_ignored == 0) return;
   findings.push_back({"labels_ignored",
-                      fmt::format("{} does not use labels: those of {} rows were ignored. deep_sad uses them",
+                      fmt::format("{} does not learn from labels, which {} rows have; deep_sad and ssad do",
                                   method, n_ignored)});
 }
 

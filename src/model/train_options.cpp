@@ -657,6 +657,7 @@ TrainOptions starting_options(const std::string& preset, const std::string& comp
     options.log_variance = "softplus";
     options.kl = "single-sample";
     options.score_samples = 1;
+    options.exclude_labelled_anomalies = false;
   }
   return options;
 }

@@ -48,11 +48,12 @@ TEST(IsolationForest, FindsAnomaliesAndScoresLieInTheUnitInterval) {
     EXPECT_GT(score, 0);
     EXPECT_LE(score, 1);
   }
-  // contamination: the share of the training rows at or above the threshold.
+  // contamination: the share of the training rows at or above the threshold; labelled anomalies are not among
+  // them.
   const double threshold = nlohmann::json::parse(detector->fit_report())["threshold"].get<double>();
-  const auto above = std::count_if(scores.begin(), scores.end(),
+  const auto above = std::count_if(scores.begin() + 30, scores.end(),
                                    [&](float s) { return static_cast<double>(s) >= threshold; });
-  EXPECT_NEAR(static_cast<double>(above), 60, 1);
+  EXPECT_NEAR(static_cast<double>(above), 57, 1);
 }
 
 // A tree depends on the order of values alone, up to the place of its cuts, which scales along.

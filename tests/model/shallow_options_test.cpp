@@ -84,6 +84,7 @@ TEST(ShallowOptions, DefaultsAreTheReferences) {
   EXPECT_EQ(resolved_kernel(toy("ssad")), "rbf");
   EXPECT_EQ(resolved_kernel(toy("kde")), "gaussian");
   EXPECT_EQ(options.selection, "training");  // T4: nothing leaks unless asked for
+  EXPECT_TRUE(options.exclude_labelled_anomalies);
 }
 
 TEST(ShallowOptions, WhatDoesNotGoTogetherIsRefused) {
@@ -150,6 +151,7 @@ TEST(ShallowRun, CompatReferenceTestsTrainingRowsAndSaysSo) {
   TrainOptions options = merge_options({{{find_train_option("compat"), std::string("reference"), "here"},
                                          {find_train_option("method"), std::string("oc_svm"), "here"}}});
   EXPECT_EQ(options.selection, "test-leak");
+  EXPECT_FALSE(options.exclude_labelled_anomalies);
   EXPECT_EQ(merge_options({{{find_train_option("compat"), std::string("reference"), "here"},
                             {find_train_option("method"), std::string("kde"), "here"}}})
                 .selection,

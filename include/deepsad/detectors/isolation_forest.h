@@ -14,7 +14,7 @@ struct IsolationForestOptions {
   std::size_t n_estimators = 100;  ///< trees, 1 to 100000 [1]
   std::size_t max_samples = 256;   ///< rows a tree is grown on, at least 2; all rows if there are fewer [1]
   double contamination = 0.1;      ///< in (0, 0.5]: share of the training rows at or above the threshold
-  bool exclude_labelled_anomalies = false;  ///< leave them out of the training; else they are ordinary rows
+  bool exclude_labelled_anomalies = true;  ///< false: they are ordinary rows, as in the published code
 };
 
 /// c(m): the mean path length of an unsuccessful search in a binary search tree of m rows [1, eq. 1],

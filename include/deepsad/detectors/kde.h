@@ -12,10 +12,10 @@
 namespace deepsad {
 
 struct KdeOptions {
-  std::string kernel = "gaussian";          ///< gaussian, tophat, epanechnikov, exponential, linear, cosine
-  bool cross_validate = true;               ///< choose the bandwidth; else take `bandwidth`
-  double bandwidth = 1;                     ///< > 0
-  bool exclude_labelled_anomalies = false;  ///< leave them out of the training; else they are ordinary rows
+  std::string kernel = "gaussian";         ///< gaussian, tophat, epanechnikov, exponential, linear, cosine
+  bool cross_validate = true;              ///< choose the bandwidth; else take `bandwidth`
+  double bandwidth = 1;                    ///< > 0
+  bool exclude_labelled_anomalies = true;  ///< false: they are ordinary rows, as in the published code
 };
 
 /// Score: -log p(x), p(x) = 1/(n h^d Z) sum_i K(|x - x_i| / h), Z the integral of K over d dimensions, with

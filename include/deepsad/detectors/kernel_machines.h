@@ -41,8 +41,8 @@ inline constexpr std::size_t kMinAnomaliesForSelection = 10;
 struct OneClassSvmOptions {
   KernelChoice kernel{};
   double nu = 0.1;  ///< in (0, 1]: at most this share of rows scores above 0, at least this share supports
-  bool nu_grid = false;                     ///< also choose nu from 0.01, 0.05, 0.1, 0.2, 0.5 [4]
-  bool exclude_labelled_anomalies = false;  ///< leave them out of the training; else they are ordinary rows
+  bool nu_grid = false;                    ///< also choose nu from 0.01, 0.05, 0.1, 0.2, 0.5 [4]
+  bool exclude_labelled_anomalies = true;  ///< false: they are ordinary rows, as in the published code
 };
 
 struct SsadOptions {

@@ -45,9 +45,9 @@ struct TrainOptions {
   double bandwidth = 1;
   std::size_t n_estimators = 100, max_samples = 256;  ///< isolation_forest
   double contamination = 0.1;
-  bool exclude_labelled_anomalies = false;  ///< oc_svm, kde, isolation_forest
-  bool hybrid = false;                      ///< on the code of an autoencoder
-  std::string load_ae;                      ///< model file with that autoencoder
+  bool exclude_labelled_anomalies = true;  ///< oc_svm, kde, isolation_forest
+  bool hybrid = false;                     ///< on the code of an autoencoder
+  std::string load_ae;                     ///< model file with that autoencoder
   double memory_budget = 0;  ///< gigabytes for kernel matrices; 0 = half of the machine's memory
   int n_jobs_model = -1;     ///< accepted for compatibility
   // training
@@ -153,7 +153,9 @@ using OptionLayer = std::vector<OptionAssignment>;
 /// Starting values of a preset (none, readme, paper) and a compatibility mode (none, reference):
 /// - readme: the training of the example command in the reference's README;
 /// - paper: what the paper prints in its section on experiments (arXiv 1906.02694v2), where it differs;
-/// - compat reference: the centre over all training rows, the published bound of the generative models.
+/// - compat reference: the centre over all training rows, the published bound of the generative models,
+/// labelled
+///   anomalies as ordinary training rows of the methods that ignore labels.
 /// @throws InvalidArgument for another name.
 [[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat);
 
