@@ -1,6 +1,8 @@
 #include "detectors/autoencoder.h"
 
 #include "deepsad/core/error.h"
+#include "deepsad/detectors/autoencoder_cache.h"
+#include "deepsad/storage/checksum.h"
 #include "detectors/registry.h"
 #include "detectors/training_checks.h"
 #include "nn/losses.h"
@@ -24,36 +26,60 @@ AutoencoderDetector::AutoencoderDetector(const NetworkDefinition& network, const
   state_ = std::move(state);
 }
 
-void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
-  const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [&](std::size_t i) {
-    return !options_.exclude_labelled_anomalies || data.semi[i] != SemiLabel::anomaly;
-  });
-  check_trainable(spec_, data.x.cols(), rows.size(), options_.training, phase_);
-  phases_.clear();
-  findings_.clear();
-
+TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x,
+                                                 std::span<const std::uint32_t> rows,
+                                                 FitContext& context) const {
   StateDict state = initial_state(spec_, context.seed, "autoencoder");
-  std::vector<float> before(data.x.rows());
-  score_reconstruction(*inference_plan(spec_, state, context.pool), data.x, before);
+  std::vector<float> before(x.rows());
+  score_reconstruction(*inference_plan(spec_, state, context.pool), x, before);
 
   Plan<float> plan(spec_, largest_batch(rows.size(), options_.training), PlanMode::train, context.pool);
   plan.load(state);
-  const ReconstructionLoss<float> loss(data.x.cols());
-  TrainingHistory history = train(plan, loss, data.x, rows,
+  const ReconstructionLoss<float> loss(x.cols());
+  TrainingHistory history = train(plan, loss, x, rows,
                                   {.name = phase_,
                                    .shuffle_stream = "autoencoder",
                                    .options = options_.training,
                                    .seed = context.seed,
                                    .observer = context.observer,
                                    .stop = context.stop});
-  state_ = plan.state();
-  plans_.clear();
-  phases_.push_back({phase_, options_.training, std::move(history)});
+  TrainedAutoencoder trained{
+      .state = plan.state(), .phase = {phase_, options_.training, std::move(history)}, .findings = {}};
+  std::vector<float> after(x.rows());
+  score_reconstruction(*inference_plan(spec_, trained.state, context.pool), x, after);
+  check_scores_vary(after, trained.findings);
+  check_training_changed(before, after, trained.findings);
+  return trained;
+}
 
-  std::vector<float> after(data.x.rows());
-  score(data.x, after, context.pool);
-  check_scores_vary(after, findings_);
-  check_training_changed(before, after, findings_);
+std::string AutoencoderDetector::training_key(MatrixView<const float> x, std::span<const std::uint32_t> rows,
+                                              std::uint64_t seed) const {
+  Sha256 digest;
+  const auto add = [&digest](const auto& values) {
+    digest.update({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(values[0])});
+  };
+  add(description());
+  add(std::to_string(seed));
+  add(rows);
+  for (std::size_t i = 0; i < x.rows(); ++i) add(x.row(i));
+  return digest.hex();
+}
+
+void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
+  const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [&](std::size_t i) {
+    return !options_.exclude_labelled_anomalies || data.semi[i] != SemiLabel::anomaly;
+  });
+  check_trainable(spec_, data.x.cols(), rows.size(), options_.training, phase_);
+  plans_.clear();
+  TrainedAutoencoder trained =
+      context.autoencoders == nullptr
+          ? train_on(data.x, rows, context)
+          : *context.autoencoders->get(training_key(data.x, rows, context.seed),
+                                       [&] { return train_on(data.x, rows, context); });
+  state_ = std::move(trained.state);
+  findings_ = std::move(trained.findings);
+  trained.phase.name = phase_;
+  phases_ = {std::move(trained.phase)};
   if (phase_ == "training" && !options_.exclude_labelled_anomalies)
     check_labels_wanted(method(), data.semi, findings_);
   report_ = {{"n_rows", rows.size()}, {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies}};

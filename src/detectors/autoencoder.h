@@ -1,6 +1,7 @@
 // The autoencoder, a detector of its own and the pretraining of Deep SAD and Deep SVDD.
 #pragma once
 
+#include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/detectors/deep_sad.h"
 #include "detectors/network_detector.h"
 #include "detectors/plan_cache.h"
@@ -28,6 +29,12 @@ class AutoencoderDetector final : public Detector {
   [[nodiscard]] const StateDict& state() const { return state_; }
 
  private:
+  [[nodiscard]] TrainedAutoencoder train_on(MatrixView<const float> x, std::span<const std::uint32_t> rows,
+                                            FitContext& context) const;
+  /// Names everything that train_on() depends on.
+  [[nodiscard]] std::string training_key(MatrixView<const float> x, std::span<const std::uint32_t> rows,
+                                         std::uint64_t seed) const;
+
   NetworkDefinition network_;
   AutoencoderOptions options_;
   NetworkSpec spec_;

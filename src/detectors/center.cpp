@@ -21,7 +21,7 @@ Center clamp_center(std::vector<float> mean, bool clamp_zeros) {
   return center;
 }
 
-Center compute_center(MatrixView<const float> outputs, std::span<const std::uint32_t> rows,
+Center compute_center(MatrixView<const float> outputs, std::span<const std::uint32_t> rows, bool clamp,
                       bool clamp_zeros) {
   std::vector<double> sum(outputs.cols());
   for (const std::uint32_t row : rows) {
@@ -31,7 +31,7 @@ Center compute_center(MatrixView<const float> outputs, std::span<const std::uint
   std::vector<float> mean(sum.size());
   for (std::size_t j = 0; j < sum.size(); ++j)
     mean[j] = static_cast<float>(sum[j] / static_cast<double>(rows.size()));
-  return clamp_center(std::move(mean), clamp_zeros);
+  return clamp ? clamp_center(std::move(mean), clamp_zeros) : Center{.values = std::move(mean)};
 }
 
 }  // namespace deepsad

@@ -19,8 +19,9 @@ struct Center {
 /// with clamp_zeros and stay otherwise (as the reference leaves them).
 [[nodiscard]] Center clamp_center(std::vector<float> mean, bool clamp_zeros);
 
-/// Mean of the given rows of the network's outputs (in double), clamped. @pre rows is not empty
+/// Mean of the given rows of the network's outputs (in double), with `clamp` clamped. @pre rows is not
+/// empty
 [[nodiscard]] Center compute_center(MatrixView<const float> outputs, std::span<const std::uint32_t> rows,
-                                    bool clamp_zeros);
+                                    bool clamp, bool clamp_zeros);
 
 }  // namespace deepsad

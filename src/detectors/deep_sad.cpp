@@ -32,6 +32,7 @@ Json to_json(const DeepSadOptions& options) {
           {"pretraining", deepsad::to_json(options.pretraining)},
           {"transfer", options.transfer},
           {"center_rows", options.center_rows == CenterRows::all ? "all" : "without-labelled-anomalies"},
+          {"clamp_center", options.clamp_center},
           {"clamp_zeros", options.clamp_zeros},
           {"reference_quirks", options.reference_quirks}};
 }
@@ -45,6 +46,7 @@ DeepSadOptions deep_sad_options_from_json(const Json& json) {
           .center_rows = json.at("center_rows").get<std::string>() == "all"
                              ? CenterRows::all
                              : CenterRows::without_labelled_anomalies,
+          .clamp_center = json.value("clamp_center", true),  // not in files of the first version
           .clamp_zeros = json.at("clamp_zeros").get<bool>(),
           .reference_quirks = json.at("reference_quirks").get<bool>()};
 }
@@ -203,7 +205,7 @@ void DeepSadDetector::start_network(const TrainingSet& data, FitContext& context
       findings_.push_back(
           {"nothing_transferred",
            "no tensor of the pretrained encoder reached the network, so pretraining had no effect (the "
-           "reference's behaviour, asked for by --compat reference)"});
+           "reference's behaviour, asked for by --compat reference or --transfer false)"});
     }
   }
   report_["network_tensors"] = state_.size();
@@ -275,7 +277,7 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
     RandomStream(context.seed, "shuffle/center").shuffle(center_rows);
     center_rows.resize(batch_ends(center_rows.size(), options.training).back());
   }
-  const Center center = compute_center(output_view, center_rows, options.clamp_zeros);
+  const Center center = compute_center(output_view, center_rows, options.clamp_center, options.clamp_zeros);
   center_ = center.values;
   report_["center"] = {{"rows", center_rows.size()},
                        {"components", center_.size()},

@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "deepsad/core/error.h"
@@ -20,6 +21,7 @@ namespace deepsad {
 namespace {
 
 constexpr double kShareOfMemory = 0.8;
+constexpr std::chrono::milliseconds kAskAgainAfter{200};
 
 struct Source {
   std::shared_ptr<const SourceData> data;
@@ -81,7 +83,7 @@ class Runner {
   void run() {
     std::vector<std::thread> threads;
     try {
-      for (std::size_t job = 0; job < plan_.n_jobs; ++job) threads.emplace_back([this] { work(); });
+      for (std::size_t job = 0; job < plan_.n_jobs; ++job) threads.emplace_back([this, job] { work(job); });
     } catch (...) {
       end_with(std::current_exception());
     }
@@ -101,12 +103,13 @@ class Runner {
   // A callback's own exception, to be told from one of the run that it passes through.
   struct CallbackFailed {};
 
-  template <class Callback, class... Parts>
-  void call(const Callback& callback, const Parts&... parts) {
-    if (!callback) return;
+  template <class Result, class... Parts>
+  Result call(const std::function<Result(Parts...)>& callback,
+              const std::type_identity_t<std::remove_cvref_t<Parts>>&... parts) {
+    if (!callback) return Result();
     std::unique_lock lock(mutex_);
     try {
-      callback(parts...);
+      return callback(parts...);
     } catch (...) {
       lock.unlock();
       end_with(std::current_exception());
@@ -114,13 +117,24 @@ class Runner {
     }
   }
 
-  void work() noexcept {
+  NextRun next(std::size_t job) {
+    if (callbacks_.next) return call(callbacks_.next, job);
+    const std::size_t i = next_.fetch_add(1);
+    return {.position = i < runs_.size() ? std::optional(i) : std::nullopt};
+  }
+
+  void work(std::size_t job) noexcept {
     try {
       ThreadPool pool(plan_.threads_per_run);
       while (!stop_.stop_requested()) {
-        const std::size_t i = next_.fetch_add(1);
-        if (i >= runs_.size()) return;
-        train_one(i, pool);
+        const NextRun run = next(job);
+        if (run.position) {
+          train_one(*run.position, pool);
+        } else if (run.later) {
+          std::this_thread::sleep_for(kAskAgainAfter);
+        } else {
+          return;
+        }
       }
     } catch (const CallbackFailed&) {
       return;
@@ -139,7 +153,8 @@ class Runner {
     try {
       const TrainRun run = train_on_source(
           source.data, runs_[i], source.load_seconds, pool, observer, &stop_,
-          [this, i](const TrainOptions& options) { call(callbacks_.on_resolved, i, options); });
+          [this, i](const TrainOptions& options) { call(callbacks_.on_resolved, i, options); },
+          {.autoencoders = &autoencoders_, .untrained = callbacks_.untrained});
       call(callbacks_.on_finished, i, run);
       n_finished_.fetch_add(1);
     } catch (const Interrupted&) {
@@ -155,6 +170,7 @@ class Runner {
   const ManyRunsCallbacks& callbacks_;
   StopToken stop_;  // the caller's, and ours when a callback fails
   std::atomic<std::size_t> next_{0}, n_finished_{0};
+  AutoencoderCache autoencoders_;
   std::mutex mutex_;
   std::exception_ptr error_;
 };

@@ -6,16 +6,25 @@
 #include <memory>
 
 #include "deepsad/core/parallel.h"
+#include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/model/train_run.h"
 #include "model/data_source.h"
 
 namespace deepsad {
 
+/// What a run shares with others of this process, and what it measures beside itself. Neither changes its
+/// result.
+struct SharedWork {
+  AutoencoderCache* autoencoders = nullptr;  ///< pretraining done once for equal rows and options
+  bool untrained = false;                    ///< also test the network of deep_sad, deep_svdd before training
+};
+
 /// train_run() after loading. @p given is valid; @p load_seconds is what loading took, for the record.
 [[nodiscard]] TrainRun train_on_source(std::shared_ptr<const SourceData> source, const TrainOptions& given,
                                        double load_seconds, ThreadPool& pool, const Observer& observer,
                                        const StopToken* stop,
-                                       const std::function<void(const TrainOptions&)>& on_resolved);
+                                       const std::function<void(const TrainOptions&)>& on_resolved,
+                                       const SharedWork& shared = {});
 
 /// Bytes of memory that one run will hold at its peak besides the data of `source`: scaled rows, the plan of
 /// the larger network, scores. An upper estimate for planning. @pre options are valid

@@ -332,6 +332,9 @@ std::vector<OptionDeclaration> declare_options() {
           .alias("net_name")
           .shown_default("chosen from the data")
           .range_in_words("a name or a file"));
+  add(Declare("rep_dim", &T::rep_dim, method, "width of the network's code; 0 = that of the network")
+          .unit("values")
+          .range(between(0, kMaxCodes)));
   add(Declare("leaky_relu_slope", &T::leaky_relu_slope, method, "slope of the leaky ReLU units below zero")
           .range(between(0, 1)));
   add(Declare("eta", &T::eta, method, "weight of the labelled rows in the loss of deep_sad").range(above(0)));
@@ -346,6 +349,8 @@ std::vector<OptionDeclaration> declare_options() {
           .range(between(0, kMaxEpochs)));
   add(Declare("center_rows", &T::center_rows, method, "training rows whose mean the center is")
           .one_of({"without-labelled-anomalies", "all"}));
+  add(Declare("clamp_center", &T::clamp_center, method,
+              "push components of the center that are closer to 0 than 0.1 to that distance"));
 
   const std::string shallow = "Shallow detectors";
   add(Declare(
@@ -390,9 +395,9 @@ std::vector<OptionDeclaration> declare_options() {
           .range({.low = 0, .high = 0.5, .low_open = true}));
   add(Declare("exclude_labelled_anomalies", &T::exclude_labelled_anomalies, shallow,
               "oc_svm, kde, isolation_forest: leave labelled anomalies out of the training"));
-  add(Declare("hybrid", &T::hybrid, shallow, "train on the code of the autoencoder in load_ae"));
+  add(Declare("hybrid", &T::hybrid, shallow, "train on the code of an autoencoder"));
   add(Declare("load_ae", &T::load_ae, shallow, "model file with the autoencoder of a hybrid")
-          .shown_default("none")
+          .shown_default("none: one is trained first")
           .range_in_words("a model file of deep_sad, deep_svdd or autoencoder"));
   add(Declare(
           "memory_budget", &T::memory_budget, shallow,
@@ -426,6 +431,8 @@ std::vector<OptionDeclaration> declare_options() {
       "pretrain", &T::pretrain, pretraining,
       "train an autoencoder first and start from its encoder; dgm_m1m2: the VAE on whose code it works; "
       "dgm_m2 has none, so there it is false"));
+  add(Declare("transfer", &T::transfer, pretraining,
+              "start deep_sad and deep_svdd from the pretrained encoder; false: from fresh weights"));
   add(Declare("ae_optimizer_name", &T::ae_optimizer_name, pretraining, "optimiser").one_of({"adam"}));
   add(Declare("ae_lr", &T::ae_lr, pretraining, "learning rate").range(above(0)));
   add(Declare("ae_n_epochs", &T::ae_n_epochs, pretraining, "passes over the training set")
@@ -744,13 +751,19 @@ void validate_shallow(const TrainOptions& options) {
   if (options.hybrid && method == nullptr)
     throw InvalidArgument(
         fmt::format("option hybrid: only shallow methods have hybrids, but method is {}", options.method));
-  if (options.hybrid && options.load_ae.empty())
-    throw InvalidArgument("option hybrid: there is no autoencoder; give a model file with load_ae");
   if (!options.hybrid && !options.load_ae.empty())
     throw InvalidArgument("option load_ae: an autoencoder is used by hybrids only; give hybrid true, too");
-  if (method != nullptr && !options.network.empty())
-    throw InvalidArgument(fmt::format("option network: got {}, but method {} has no network of its own",
-                                      quoted(options.network), options.method));
+  const bool has_network = method == nullptr || (options.hybrid && options.load_ae.empty());
+  if (!has_network && !options.network.empty())
+    throw InvalidArgument(
+        fmt::format("option network: got {}, but {}", quoted(options.network),
+                    options.hybrid ? "a hybrid with load_ae has the network of that model"
+                                   : fmt::format("method {} has no network of its own", options.method)));
+  if ((!has_network || is_generative_method(options.method)) && options.rep_dim > 0)
+    throw InvalidArgument(fmt::format("option rep_dim: got {}, but {}", options.rep_dim,
+                                      options.hybrid
+                                          ? "a hybrid with load_ae has the network of that model"
+                                          : fmt::format("method {} takes no such network", options.method)));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "deepsad/core/reference_random.h"
 #include "deepsad/core/version.h"
 #include "deepsad/data/split.h"
+#include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/detectors/classifier.h"
 #include "deepsad/detectors/deep_generative.h"
 #include "deepsad/detectors/deep_sad.h"
@@ -26,6 +27,7 @@
 #include "deepsad/evaluation/roc_auc.h"
 #include "deepsad/nn/catalogue.h"
 #include "deepsad/nn/generative_network.h"
+#include "detectors/autoencoder.h"
 #include "kernels/isa.h"
 #include "model/data_source.h"
 #include "model/train_on_source.h"
@@ -155,7 +157,8 @@ NetworkDefinition choose_network(TrainOptions& options, const Dataset& data) {
     network = default_network(data.name, data.sample_shape);
     options.network = network.name;
   } else if (options.network.ends_with(".toml")) {
-    return network_from_toml(network_file_text(options.network), options.network, data.sample_shape);
+    network = network_from_toml(network_file_text(options.network), options.network, data.sample_shape);
+    return options.rep_dim > 0 ? with_rep_dim(std::move(network), options.rep_dim) : network;
   } else if (generative_kind_of(options.network)) {
     throw InvalidArgument(fmt::format("network {} is for the method {}, but method is {}", options.network,
                                       generative_method(*generative_kind_of(options.network)),
@@ -176,6 +179,7 @@ NetworkDefinition choose_network(TrainOptions& options, const Dataset& data) {
         fmt::format("network {} takes samples of {} but {} has {}; leave the network out to have one chosen",
                     network.name, to_string(network.encoder.input), data.name, to_string(data.sample_shape)));
   }
+  if (options.rep_dim > 0) network = with_rep_dim(std::move(network), options.rep_dim);
   return with_slope(std::move(network), options.leaky_relu_slope);
 }
 
@@ -291,15 +295,19 @@ std::vector<std::uint32_t> leaked_positions(std::span<const TrueLabel> labels,
   return positions;
 }
 
+AutoencoderOptions autoencoder_options(const TrainOptions& options, bool reference) {
+  return {.training = {.learning_rate = options.ae_lr,
+                       .n_epochs = options.ae_n_epochs,
+                       .milestones = options.ae_lr_milestone,
+                       .batch_size = options.ae_batch_size,
+                       .weight_decay = options.ae_weight_decay,
+                       .reference_quirks = reference},
+          .exclude_labelled_anomalies = options.ae_exclude_labelled_anomalies};
+}
+
 std::unique_ptr<Detector> make_detector(const TrainOptions& options, const NetworkDefinition& network,
                                         bool reference) {
-  const AutoencoderOptions autoencoder{.training = {.learning_rate = options.ae_lr,
-                                                    .n_epochs = options.ae_n_epochs,
-                                                    .milestones = options.ae_lr_milestone,
-                                                    .batch_size = options.ae_batch_size,
-                                                    .weight_decay = options.ae_weight_decay,
-                                                    .reference_quirks = reference},
-                                       .exclude_labelled_anomalies = options.ae_exclude_labelled_anomalies};
+  const AutoencoderOptions autoencoder = autoencoder_options(options, reference);
   if (options.method == "autoencoder") return make_autoencoder(network, autoencoder);
   const DeepSadOptions deep_sad{.eta = options.eta,
                                 .training = {.learning_rate = options.lr,
@@ -310,10 +318,11 @@ std::unique_ptr<Detector> make_detector(const TrainOptions& options, const Netwo
                                              .reference_quirks = reference},
                                 .pretrain = options.pretrain,
                                 .pretraining = autoencoder,
-                                .transfer = !reference,
+                                .transfer = options.transfer && !reference,
                                 .center_rows = reference || options.center_rows == "all"
                                                    ? CenterRows::all
                                                    : CenterRows::without_labelled_anomalies,
+                                .clamp_center = options.clamp_center,
                                 .clamp_zeros = !reference,
                                 .reference_quirks = reference};
   if (options.method == "classifier") return make_classifier(network, {.training = deep_sad.training});
@@ -486,7 +495,8 @@ TrainRun train_run(const TrainOptions& options, const Observer& observer, const 
 
 TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const TrainOptions& given,
                          double load_seconds, ThreadPool& pool, const Observer& observer,
-                         const StopToken* stop, const std::function<void(const TrainOptions&)>& on_resolved) {
+                         const StopToken* stop, const std::function<void(const TrainOptions&)>& on_resolved,
+                         const SharedWork& shared) {
   const SourceData& source = *shared_source;
   TrainRun run;
   run.options = given;
@@ -507,7 +517,12 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   }
   if (!source.train.is_image()) options.scaling = resolved_scaling(options);
   std::optional<TrainedEncoder> encoder;
-  if (options.hybrid) {
+  std::optional<AutoencoderDetector> own_autoencoder;  // of a hybrid that is given none
+  if (options.hybrid && options.load_ae.empty()) {
+    encoder = TrainedEncoder{
+        .network = choose_network(options, source.train), .state = {}, .setup = {}, .scaling = {}};
+    own_autoencoder.emplace(encoder->network, autoencoder_options(options, reference), "pretraining");
+  } else if (options.hybrid) {
     encoder = load_encoder(options.load_ae);
     check_encoder(*encoder, options, source, parts);
     detector = make_hybrid(encoder->network, encoder->state, std::move(detector));
@@ -542,7 +557,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
                      .observer = observer,
                      .stop = stop,
                      .leaked = nullptr,
-                     .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9)};
+                     .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9),
+                     .autoencoders = shared.autoencoders};
   Matrix<float> leaked_x;
   std::vector<TrueLabel> leaked_labels;
   LabelledRows leaked;
@@ -561,6 +577,11 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     context.leaked = &leaked;
   }
   const TrainingSet training{.x = {x.values.data(), x.rows, x.cols}, .semi = selection.set.semi};
+  if (own_autoencoder) {
+    own_autoencoder->fit(training, context);
+    encoder->state = without_prefix(own_autoencoder->state(), "encoder.");
+    detector = make_hybrid(encoder->network, encoder->state, std::move(detector));
+  }
   const auto fit_start = Clock::now();
   detector->fit(training, context);
   const double fit_seconds = seconds_since(fit_start);
@@ -577,11 +598,28 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     linear->fit(training, context);
     linear_seconds = seconds_since(start);
   }
+  std::unique_ptr<Detector> untrained;
+  if (shared.untrained && (options.method == "deep_sad" || options.method == "deep_svdd")) {
+    TrainOptions nothing = options;
+    nothing.pretrain = false;
+    nothing.n_epochs = 0;
+    untrained = choose_detector(nothing, source.train, reference);
+    const Observer silent;
+    FitContext quiet{.pool = pool, .seed = *options.seed, .observer = silent, .stop = stop};
+    untrained->fit(training, quiet);
+  }
   x = {};  // the training matrix is needed no more
   run.phases = detector->phases();
   run.findings = detector->findings();
   run.fit_report = detector->fit_report();
   run.train_seconds = run.phases.empty() ? fit_seconds : run.phases.back().history.seconds;
+  if (own_autoencoder) {
+    run.phases.insert(run.phases.begin(), own_autoencoder->phases().front());
+    for (Finding finding : own_autoencoder->findings()) {
+      finding.text = "pretraining: " + finding.text;
+      run.findings.push_back(std::move(finding));
+    }
+  }
 
   DataSetup setup{.dataset = options.dataset,
                   .normal_classes = options.normal_class,
@@ -597,13 +635,19 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   const auto score_test = [&](const Detector& scorer) {
     return score_rows(scorer, test_scaler, test_data(source), parts.test_rows, pool);
   };
-  if (const std::unique_ptr<Detector> autoencoder = detector->pretrained_autoencoder()) {
+  const std::unique_ptr<Detector> pretrained = detector->pretrained_autoencoder();
+  if (const Detector* autoencoder = own_autoencoder ? &*own_autoencoder : pretrained.get()) {
     const auto start = Clock::now();
     TestScores test = run.test;
     test.scores = score_test(*autoencoder);
     run.autoencoder = AutoencoderResult{.train_seconds = run.phases.front().history.seconds,
                                         .test_seconds = seconds_since(start),
                                         .metrics = metrics_of(test)};
+  }
+  if (untrained) {
+    TestScores test = run.test;
+    test.scores = score_test(*untrained);
+    run.untrained = metrics_of(test);
   }
   if (linear) {
     const auto start = Clock::now();

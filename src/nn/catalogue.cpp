@@ -173,6 +173,29 @@ NetworkDefinition default_network(const std::string& dataset, const Shape& sampl
   return mlp("mlp", d, {32, 16}, d <= 6 ? 4 : 8);
 }
 
+NetworkDefinition with_rep_dim(NetworkDefinition definition, std::size_t rep_dim) {
+  const auto refuse = [&](const std::string& why) {
+    throw InvalidArgument(
+        fmt::format("network {} cannot have a code of {} values: {}", definition.name, rep_dim, why));
+  };
+  std::vector<LayerSpec>& layers = definition.encoder.layers;
+  if (layers.empty() || layers.back().kind != LayerKind::linear || rep_dim == 0)
+    refuse("its encoder must end in a linear layer, and the code hold a value");
+  layers.back().out = rep_dim;
+  if (!definition.decoder) return definition;
+  definition.decoder->input = {rep_dim};
+  std::vector<LayerSpec>& decoder = definition.decoder->layers;
+  if (!decoder.empty() && decoder.front().kind == LayerKind::reshape && decoder.front().shape.size() == 3) {
+    Shape& map = decoder.front().shape;
+    const std::size_t pixels = map[1] * map[2];
+    if (rep_dim % pixels != 0)
+      refuse(fmt::format("its decoder makes a map of {} x {} of it, so that it must be a multiple of {}",
+                         map[1], map[2], pixels));
+    map[0] = rep_dim / pixels;
+  }
+  return definition;
+}
+
 NetworkDefinition with_slope(NetworkDefinition definition, double slope) {
   const auto change = [slope](NetworkSpec& spec) {
     for (LayerSpec& layer : spec.layers) {

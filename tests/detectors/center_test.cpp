@@ -25,7 +25,13 @@ TEST(ClampCenter, MovesExactZerosTooWhenAsked) {
 TEST(ComputeCenter, IsTheMeanOfTheGivenRows) {
   const std::vector<float> outputs{1, 10, 2, 20, 300, 3000};
   const std::vector<std::uint32_t> rows{0, 1};
-  EXPECT_EQ(compute_center({outputs.data(), 3, 2}, rows, true).values, (std::vector<float>{1.5F, 15.0F}));
+  EXPECT_EQ(compute_center({outputs.data(), 3, 2}, rows, true, true).values,
+            (std::vector<float>{1.5F, 15.0F}));
+  const std::vector<float> small{0.01F, -0.2F};
+  const std::vector<std::uint32_t> first{0};
+  EXPECT_EQ(compute_center({small.data(), 1, 2}, first, true, true).values,
+            (std::vector<float>{0.1F, -0.2F}));
+  EXPECT_EQ(compute_center({small.data(), 1, 2}, first, false, true).values, small);
 }
 
 }  // namespace

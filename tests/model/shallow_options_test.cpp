@@ -98,11 +98,14 @@ TEST(ShallowOptions, WhatDoesNotGoTogetherIsRefused) {
   options.selection = "test-leak";
   EXPECT_THAT(invalid(options), HasSubstr("test-leak is for the methods oc_svm and ssad"));
   options = toy("oc_svm");
-  options.hybrid = true;
-  EXPECT_THAT(invalid(options), HasSubstr("give a model file with load_ae"));
-  options = toy("oc_svm");
   options.load_ae = "model.safetensors";
   EXPECT_THAT(invalid(options), HasSubstr("give hybrid true"));
+  options.hybrid = true;
+  options.network = "mnist_LeNet";
+  EXPECT_THAT(invalid(options), HasSubstr("a hybrid with load_ae has the network of that model"));
+  options.network.clear();
+  options.rep_dim = 16;
+  EXPECT_THAT(invalid(options), HasSubstr("option rep_dim: got 16"));
   options = toy("deep_sad");
   options.hybrid = true;
   EXPECT_THAT(invalid(options), HasSubstr("only shallow methods have hybrids"));
@@ -202,6 +205,24 @@ TEST_F(Hybrids, StandOnAModelsAutoencoderAndNeedOneFile) {
     const Model again = Model::from_bytes(run.model->to_bytes(), "memory");
     EXPECT_EQ(evaluate_model(again, "", "", 1, Observer{}).test.scores, run.test.scores) << method;
   }
+}
+
+TEST_F(Hybrids, TrainAnAutoencoderOfTheirOwnIfNoneIsGiven) {
+  TrainOptions autoencoder = toy("autoencoder");
+  autoencoder.leaky_relu_slope = 0.1;
+  train_autoencoder(autoencoder);
+  TrainOptions options = toy("oc_svm");
+  options.hybrid = true;
+  options.load_ae = autoencoder_;
+  const TrainRun given = train_run(options, Observer{}, nullptr);
+  options.load_ae.clear();
+  options.leaky_relu_slope = 0.1;
+  const TrainRun own = train_run(options, Observer{}, nullptr);
+  EXPECT_EQ(own.test.scores, given.test.scores);
+  EXPECT_EQ(own.linear->metrics.roc_auc, given.linear->metrics.roc_auc);
+  EXPECT_EQ(own.autoencoder->metrics.roc_auc, train_run(autoencoder, Observer{}, nullptr).metrics.roc_auc);
+  ASSERT_EQ(own.phases.size(), 1U);
+  EXPECT_EQ(own.phases[0].name, "pretraining");
 }
 
 // T1's sibling: an autoencoder from another split has seen rows that would be tested.

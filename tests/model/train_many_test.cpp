@@ -54,6 +54,51 @@ TEST(TrainMany, GivesTheBitsOfEachRunAlone) {
   }
 }
 
+TEST(TrainMany, EqualPretrainingHappensOnceAndChangesNothing) {
+  std::vector<TrainOptions> runs{toy(1), toy(1), toy(1)};
+  runs[1].eta = 5;
+  runs[2].method = "oc_svm";
+  runs[2].hybrid = true;
+  std::map<std::size_t, std::vector<float>> scores;
+  std::map<std::size_t, double> pretraining_seconds, untrained;
+  ManyRunsCallbacks callbacks;
+  callbacks.untrained = true;
+  callbacks.on_finished = [&](std::size_t i, const TrainRun& run) {
+    scores[i] = run.test.scores;
+    pretraining_seconds[i] = run.phases.at(0).history.seconds;
+    if (run.untrained) untrained[i] = run.untrained->roc_auc;
+  };
+  train_many(runs, {.n_jobs = 3}, callbacks, nullptr);
+  // One training gave all three their record: no two take the same time to the last bit.
+  EXPECT_EQ(pretraining_seconds[0], pretraining_seconds[1]);
+  EXPECT_EQ(pretraining_seconds[0], pretraining_seconds[2]);
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    EXPECT_EQ(scores[i], train_run(runs[i], Observer{}, nullptr).test.scores) << i;
+
+  TrainOptions nothing = toy(1);
+  nothing.pretrain = false;
+  nothing.n_epochs = 0;
+  EXPECT_EQ(untrained[0], train_run(nothing, Observer{}, nullptr).metrics.roc_auc);
+  EXPECT_EQ(untrained.count(2), 0U);
+}
+
+TEST(TrainMany, SomebodyElseCanSayWhichRunIsNext) {
+  const std::vector<TrainOptions> runs{toy(1), toy(2), toy(3)};
+  std::vector<std::size_t> finished;
+  std::vector<NextRun> order{{.position = 2}, {.position = {}, .later = true}, {.position = 0}};
+  ManyRunsCallbacks callbacks;
+  callbacks.next = [&](std::size_t job) -> NextRun {
+    EXPECT_EQ(job, 0U);
+    if (order.empty()) return {};
+    const NextRun next = order.front();
+    order.erase(order.begin());
+    return next;
+  };
+  callbacks.on_finished = [&](std::size_t i, const TrainRun&) { finished.push_back(i); };
+  train_many(runs, {.n_jobs = 1}, callbacks, nullptr);
+  EXPECT_EQ(finished, (std::vector<std::size_t>{2, 0}));
+}
+
 TEST(TrainMany, ARunThatFailsDoesNotStopTheOthers) {
   std::vector<TrainOptions> runs{toy(1), toy(2), toy(3)};
   runs[1].ratio_pollution = 0.9;  // more anomalies than there are: known only when the data is seen

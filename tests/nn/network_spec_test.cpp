@@ -442,5 +442,15 @@ TEST(StateDictMismatch, NamesWhatIsMissingExtraOrOfAnotherShape) {
             "tensor \"hidden.0.linear.weight\" is missing; tensor \"code.weight\" is missing");
 }
 
+TEST(WithRepDim, ChangesTheCodeOfEveryNetwork) {
+  for (const std::string& name : network_names()) {
+    const NetworkDefinition network = with_rep_dim(network_by_name(name), 64);
+    EXPECT_EQ(output_shape(network.encoder), Shape{64}) << name;
+    EXPECT_EQ(output_shape(autoencoder(network)), network.encoder.input) << name;
+  }
+  EXPECT_EQ(with_rep_dim(network_by_name("mnist_LeNet"), 32), network_by_name("mnist_LeNet"));
+  EXPECT_THROW((void)with_rep_dim(network_by_name("mnist_LeNet"), 20), InvalidArgument);  // maps of 4 x 4
+}
+
 }  // namespace
 }  // namespace deepsad

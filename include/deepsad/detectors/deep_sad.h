@@ -31,6 +31,7 @@ struct DeepSadOptions {
   AutoencoderOptions pretraining{};
   bool transfer = true;  ///< false: the reference's defect T1, pretraining without effect
   CenterRows center_rows = CenterRows::without_labelled_anomalies;
+  bool clamp_center = true;       ///< push small components of the centre away from 0 (kCenterMargin)
   bool clamp_zeros = true;        ///< also push components that are exactly 0 away from it (T7)
   bool reference_quirks = false;  ///< centre from one shuffled pass that drops the incomplete batch
 };

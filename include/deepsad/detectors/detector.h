@@ -31,6 +31,8 @@ struct LabelledRows {
   std::span<const TrueLabel> labels;
 };
 
+class AutoencoderCache;
+
 /// Everything fit() may use besides the data.
 struct FitContext {
   ThreadPool& pool;
@@ -40,7 +42,8 @@ struct FitContext {
   /// Rows of the test part to choose hyper-parameters on, for comparison with results that were got that way;
   /// the detector then reports the finding "test_leak".
   const LabelledRows* leaked = nullptr;
-  std::size_t memory_budget = 0;  ///< bytes for kernel matrices; 0 = half of the machine's memory
+  std::size_t memory_budget = 0;             ///< bytes for kernel matrices; 0 = half of the machine's memory
+  AutoencoderCache* autoencoders = nullptr;  ///< to share pretraining with other runs, or null
 };
 
 /// Something noticed in training that a user must not overlook; `name` is stable (docs/checks.md).

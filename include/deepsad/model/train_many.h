@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,10 +29,19 @@ struct ManyRunsPlan {
   std::size_t memory_budget = 0;
 };
 
+/// Which run to start next, if any: a position, or whether to ask again in a moment.
+struct NextRun {
+  std::optional<std::size_t> position;
+  bool later = false;
+};
+
 /// Called by train_many(), never two at once, from whichever thread a run lives in.
 struct ManyRunsCallbacks {
   /// Once, when the data is loaded and before the first run starts.
   std::function<void(const ManyRunsPlan&)> on_planned;
+  /// Which run a job that is free starts; one at most for each position. Without it all, in their order.
+  /// @param job number of the job that asks, from 0
+  std::function<NextRun(std::size_t job)> next;
   /// Options of run i with the seed drawn and the network chosen, before its work starts.
   std::function<void(std::size_t i, const TrainOptions&)> on_resolved;
   std::function<void(std::size_t i, const Progress&)> on_progress;
@@ -39,11 +49,12 @@ struct ManyRunsCallbacks {
   std::function<void(std::size_t i, const TrainRun&)> on_finished;
   /// Run i failed; the others go on.
   std::function<void(std::size_t i, const std::string& error)> on_failed;
+  bool untrained = false;  ///< also test networks as they were before training (TrainRun::untrained)
 };
 
-/// Trains every entry of `runs`. Each run gives the same bits as train_run() alone, whatever the limits: the
-/// number of threads never enters a result. Runs start in their order. An exception thrown by a callback ends
-/// all runs and is rethrown.
+/// Trains every entry of `runs`. Data sets are loaded once, equal pretraining is done once. Each run gives
+/// the same bits as train_run() alone, whatever the limits: the number of threads never enters a result. Runs
+/// start in their order. An exception thrown by a callback ends all runs and is rethrown.
 /// @throws InvalidArgument for bad options of any run or a limit that is too small for a single run,
 /// DataError, before any run starts; Interrupted when a stop was asked for and the runs under way have ended.
 void train_many(std::span<const TrainOptions> runs, const ManyRunsLimits& limits,

@@ -27,12 +27,14 @@ struct TrainOptions {
   // method and network
   std::string method = "deep_sad";  ///< a name of the detector registry
   std::string network;              ///< catalogue name or a .toml file; "" = chosen from the data
+  std::size_t rep_dim = 0;          ///< width of the code; 0 = the network's own
   double leaky_relu_slope = 0.01;
   double eta = 1.0;
   std::string objective = "one-class";  ///< deep_svdd: one-class or soft-boundary
   double nu = 0.1;
   std::size_t warm_up_epochs = 10;  ///< soft boundary: epochs before the radius follows the data
   std::string center_rows = "without-labelled-anomalies";  ///< or "all"
+  bool clamp_center = true;  ///< push small components of the centre away from 0
   // shallow detectors
   std::string kernel = "auto";         ///< auto: rbf, or gaussian for kde
   std::string gamma = "grid";          ///< grid, scale, median, or a number
@@ -47,7 +49,7 @@ struct TrainOptions {
   double contamination = 0.1;
   bool exclude_labelled_anomalies = true;  ///< oc_svm, kde, isolation_forest
   bool hybrid = false;                     ///< on the code of an autoencoder
-  std::string load_ae;                     ///< model file with that autoencoder
+  std::string load_ae;                     ///< model file with that autoencoder; "" = train one
   double memory_budget = 0;  ///< gigabytes for kernel matrices; 0 = half of the machine's memory
   int n_jobs_model = -1;     ///< accepted for compatibility
   // training
@@ -59,6 +61,7 @@ struct TrainOptions {
   double weight_decay = 1e-6;
   // pretraining
   bool pretrain = true;
+  bool transfer = true;  ///< start from the pretrained encoder
   std::string ae_optimizer_name = "adam";
   double ae_lr = 0.001;
   std::size_t ae_n_epochs = 100;

@@ -49,6 +49,7 @@ struct TrainRun {
   TestScores test;
   Metrics metrics;
   std::optional<AutoencoderResult> autoencoder;  ///< of the autoencoder or VAE, if pretraining ran
+  std::optional<Metrics> untrained;              ///< of the network before any training, if asked for
   std::vector<GeneratedSamples> generated;       ///< images that a generative model drew
   std::optional<LinearResult> linear;            ///< present for hybrids of oc_svm and ssad
   std::vector<PhaseRecord> phases;

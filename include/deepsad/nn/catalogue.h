@@ -18,6 +18,11 @@ namespace deepsad {
 /// the number of features for other tables. @throws InvalidArgument if the shape fits none.
 [[nodiscard]] NetworkDefinition default_network(const std::string& dataset, const Shape& sample_shape);
 
+/// The same definition with a code of another width: the encoder's last linear layer and the decoder's input;
+/// a decoder that begins by reshaping the code to maps takes another number of maps.
+/// @throws InvalidArgument if the network cannot have that width
+[[nodiscard]] NetworkDefinition with_rep_dim(NetworkDefinition definition, std::size_t rep_dim);
+
 /// The same definition with another slope in every leaky ReLU (the paper prints 0.1, its code has 0.01).
 [[nodiscard]] NetworkDefinition with_slope(NetworkDefinition definition, double slope);
 
