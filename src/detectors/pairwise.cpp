@@ -92,18 +92,23 @@ PairMatrix::PairMatrix(MatrixView<const float> x, PairValue value, const MemoryP
       diagonal_[i] = products[0];
     }
   }
-  if (!store) return;
   const double work =
       static_cast<double>(x.rows()) * static_cast<double>(x.rows()) / 2 * static_cast<double>(x.cols());
   if (work > kLongWork) {
-    AlignedBuffer<float> probe(std::min(kTile, x.rows()) * padded());
+    const std::size_t n_probe = std::min(kTile, x.rows());
+    AlignedBuffer<float> probe(n_probe * padded());
     const auto begin = Clock::now();
-    packed_.pairs(value, x.rows_from(0, std::min(kTile, x.rows())), probe.data());
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    const double share = static_cast<double>(x.rows()) / static_cast<double>(std::min(kTile, x.rows()));
-    observer.info(fmt::format("the {} take about {:.0f} s", what,
-                              seconds * share / 2 / static_cast<double>(pool.n_threads())));
+    packed_.pairs(value, x.rows_from(0, n_probe), probe.data());
+    const double all = std::chrono::duration<double>(Clock::now() - begin).count() *
+                       static_cast<double>(x.rows()) / static_cast<double>(n_probe);
+    observer.info(
+        store
+            ? fmt::format("the {} take about {:.0f} s", what, all / 2 / static_cast<double>(pool.n_threads()))
+            : fmt::format("all rows of {} take about {:.0f} s; a kernel needs from a tenth of them "
+                          "to all, and those that are not kept again",
+                          what, all));
   }
+  if (!store) return;
   matrix_ = AlignedBuffer<float>(x.rows() * padded());
   fill(pool, stop);
 }
