@@ -18,10 +18,6 @@ enum ExitCode : int {
   kInterrupted = 130,
 };
 
-/// Runs the command of this name. Two definitions, one for each program (see CMakeLists.txt): run_here.cpp
-/// calls one of the functions below, run_elsewhere.cpp starts the other program with the same words.
-int run_command(const std::string& name, const Arguments& arguments, Console& console, char** argv);
-
 // declarations.cpp
 Command declare_train();
 Command declare_baseline_semidgm();

@@ -22,22 +22,23 @@ namespace {
 struct CommandEntry {
   const char* name;
   Command (*declare)();
+  int (*run)(const Arguments&, Console&);
 };
 
 constexpr std::array kCommands{
-    CommandEntry{"train", declare_train},
-    CommandEntry{"baseline ocsvm", declare_baseline_ocsvm},
-    CommandEntry{"baseline isoforest", declare_baseline_isoforest},
-    CommandEntry{"baseline kde", declare_baseline_kde},
-    CommandEntry{"baseline ssad", declare_baseline_ssad},
-    CommandEntry{"baseline semidgm", declare_baseline_semidgm},
-    CommandEntry{"evaluate", declare_evaluate},
-    CommandEntry{"score", declare_score},
-    CommandEntry{"inspect", declare_inspect},
-    CommandEntry{"data list", declare_data_list},
-    CommandEntry{"data info", declare_data_info},
-    CommandEntry{"data fetch", declare_data_fetch},
-    CommandEntry{"version", declare_version},
+    CommandEntry{"train", declare_train, run_train},
+    CommandEntry{"baseline ocsvm", declare_baseline_ocsvm, run_baseline_ocsvm},
+    CommandEntry{"baseline isoforest", declare_baseline_isoforest, run_baseline_isoforest},
+    CommandEntry{"baseline kde", declare_baseline_kde, run_baseline_kde},
+    CommandEntry{"baseline ssad", declare_baseline_ssad, run_baseline_ssad},
+    CommandEntry{"baseline semidgm", declare_baseline_semidgm, run_baseline_semidgm},
+    CommandEntry{"evaluate", declare_evaluate, run_evaluate},
+    CommandEntry{"score", declare_score, run_score},
+    CommandEntry{"inspect", declare_inspect, run_inspect},
+    CommandEntry{"data list", declare_data_list, run_data_list},
+    CommandEntry{"data info", declare_data_info, run_data_info},
+    CommandEntry{"data fetch", declare_data_fetch, run_data_fetch},
+    CommandEntry{"version", declare_version, run_version},
 };
 
 // Commands whose names begin with `prefix` ("" = all), one a line.
@@ -83,7 +84,7 @@ bool asks_for_help(const std::string& word) {
   return word == "--help" || word == "-h" || word == "help";
 }
 
-int dispatch(std::vector<std::string> words, char** argv, Console& console) {
+int dispatch(std::vector<std::string> words, Console& console) {
   if (words.size() > 1 && words[0] == "help") {  // `deepsad help train` is `deepsad train --help`
     words.erase(words.begin());
     words.push_back("--help");
@@ -109,13 +110,13 @@ int dispatch(std::vector<std::string> words, char** argv, Console& console) {
     console.print(help_text(command));
     return kDone;
   }
-  return run_command(name, arguments, console, argv);
+  return entry->run(arguments, console);
 }
 
-int run(std::vector<std::string> words, char** argv, Console& console) {
+int run(std::vector<std::string> words, Console& console) {
   const auto error = [&console](const std::string& text) { console.say("deepsad: error: " + text); };
   try {
-    const int code = dispatch(std::move(words), argv, console);
+    const int code = dispatch(std::move(words), console);
     console.flush();
     return code;
   } catch (const BrokenPipe&) {
@@ -159,7 +160,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of the write, handled there
   try {
     deepsad::cli::Console console;
-    return deepsad::cli::run({argv + std::min(argc, 1), argv + argc}, argv, console);
+    return deepsad::cli::run({argv + std::min(argc, 1), argv + argc}, console);
   } catch (...) {
     return deepsad::cli::kFailure;
   }

@@ -15,5 +15,4 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/deepsadConfig.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/deepsad)
 if(DEEPSAD_BUILD_CLI)
   install(TARGETS deepsad_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  install(TARGETS deepsad_run RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/deepsad)
 endif()

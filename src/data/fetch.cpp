@@ -18,12 +18,30 @@
 #include <string_view>
 #include <utility>
 
+#include "core/shared_library.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/version.h"
 #include "deepsad/storage/checksum.h"
 
 namespace deepsad {
 namespace {
+
+// curl_NAME is the member NAME.
+struct Libcurl {
+  SharedLibrary library{"libcurl.so.4", "libcurl4"};
+  decltype(&::curl_easy_cleanup) easy_cleanup = library.function("curl_easy_cleanup");
+  decltype(&::curl_easy_getinfo) easy_getinfo = library.function("curl_easy_getinfo");
+  decltype(&::curl_easy_init) easy_init = library.function("curl_easy_init");
+  decltype(&::curl_easy_perform) easy_perform = library.function("curl_easy_perform");
+  decltype(&::curl_easy_setopt) easy_setopt = library.function("curl_easy_setopt");
+  decltype(&::curl_easy_strerror) easy_strerror = library.function("curl_easy_strerror");
+  decltype(&::curl_global_init) global_init = library.function("curl_global_init");
+};
+
+const Libcurl& libcurl() {
+  static const Libcurl loaded;
+  return loaded;
+}
 
 constexpr long kMaxRedirects = 10;
 constexpr long kHttpPartialContent = 206;
@@ -114,7 +132,7 @@ struct Transfer {
   void begin() {
     began = true;
     long status = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    libcurl().easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (status != kHttpPartialContent || range_start != offset) {
       // The server sends the whole file (or another part than asked for, which cannot be used).
       if (status == kHttpPartialContent) throw IoError("the server sent another range than it was asked for");
@@ -176,7 +194,7 @@ struct Transfer {
 };
 
 struct FreeCurl {
-  void operator()(CURL* curl) const noexcept { curl_easy_cleanup(curl); }
+  void operator()(CURL* curl) const noexcept { libcurl().easy_cleanup(curl); }
 };
 
 struct AttemptResult {
@@ -189,7 +207,7 @@ struct AttemptResult {
 // One request: continues the partial file or begins it anew.
 AttemptResult attempt(const std::string& url, const FetchFile& file, PartialFile& partial,
                       const FetchOptions& options) {
-  const std::unique_ptr<CURL, FreeCurl> curl(curl_easy_init());
+  const std::unique_ptr<CURL, FreeCurl> curl(libcurl().easy_init());
   if (!curl) throw std::bad_alloc();
   Transfer t;
   t.curl = curl.get();
@@ -202,29 +220,29 @@ AttemptResult attempt(const std::string& url, const FetchFile& file, PartialFile
   const std::string range = fmt::format("{}-", t.offset);
   const std::string agent = fmt::format("deepsad/{}", version());
   char text[CURL_ERROR_SIZE] = "";
-  curl_easy_setopt(t.curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(t.curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(t.curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(t.curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(t.curl, CURLOPT_MAXREDIRS, kMaxRedirects);
-  curl_easy_setopt(t.curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(t.curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(t.curl, CURLOPT_USERAGENT, agent.c_str());
-  curl_easy_setopt(t.curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(options.connect_timeout.count()));
-  curl_easy_setopt(t.curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(t.curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
-  curl_easy_setopt(t.curl, CURLOPT_ERRORBUFFER, text);
-  curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
-  curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, &t);
-  curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
-  curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &t);
-  curl_easy_setopt(t.curl, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
-  curl_easy_setopt(t.curl, CURLOPT_XFERINFODATA, &t);
-  curl_easy_setopt(t.curl, CURLOPT_NOPROGRESS, 0L);
+  libcurl().easy_setopt(t.curl, CURLOPT_URL, url.c_str());
+  libcurl().easy_setopt(t.curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  libcurl().easy_setopt(t.curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  libcurl().easy_setopt(t.curl, CURLOPT_FOLLOWLOCATION, 1L);
+  libcurl().easy_setopt(t.curl, CURLOPT_MAXREDIRS, kMaxRedirects);
+  libcurl().easy_setopt(t.curl, CURLOPT_FAILONERROR, 1L);
+  libcurl().easy_setopt(t.curl, CURLOPT_NOSIGNAL, 1L);
+  libcurl().easy_setopt(t.curl, CURLOPT_USERAGENT, agent.c_str());
+  libcurl().easy_setopt(t.curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(options.connect_timeout.count()));
+  libcurl().easy_setopt(t.curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  libcurl().easy_setopt(t.curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
+  libcurl().easy_setopt(t.curl, CURLOPT_ERRORBUFFER, text);
+  libcurl().easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+  libcurl().easy_setopt(t.curl, CURLOPT_HEADERDATA, &t);
+  libcurl().easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  libcurl().easy_setopt(t.curl, CURLOPT_WRITEDATA, &t);
+  libcurl().easy_setopt(t.curl, CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
+  libcurl().easy_setopt(t.curl, CURLOPT_XFERINFODATA, &t);
+  libcurl().easy_setopt(t.curl, CURLOPT_NOPROGRESS, 0L);
   // Not CURLOPT_RESUME_FROM, with which curl gives up on a server that does not know ranges.
-  if (t.offset > 0) curl_easy_setopt(t.curl, CURLOPT_RANGE, range.c_str());
+  if (t.offset > 0) libcurl().easy_setopt(t.curl, CURLOPT_RANGE, range.c_str());
 
-  const CURLcode code = curl_easy_perform(t.curl);
+  const CURLcode code = libcurl().easy_perform(t.curl);
   if (t.error) std::rethrow_exception(t.error);
   AttemptResult result;
   result.resumed = t.offset > 0;
@@ -235,7 +253,7 @@ AttemptResult attempt(const std::string& url, const FetchFile& file, PartialFile
     return result;
   }
   long status = 0;
-  curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
+  libcurl().easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
   if (t.too_large) {
     partial.clear();
     result.reason = fmt::format("sends more than the {} bytes that the file has", file.bytes);
@@ -247,7 +265,7 @@ AttemptResult attempt(const std::string& url, const FetchFile& file, PartialFile
     }
     result.reason = fmt::format("answered HTTP {}", status);
   } else {
-    result.reason = text[0] != '\0' ? text : curl_easy_strerror(code);
+    result.reason = text[0] != '\0' ? text : libcurl().easy_strerror(code);
   }
   return result;
 }
@@ -298,7 +316,7 @@ bool check_existing(const FetchFile& file, const std::string& path) {
 void start_curl() {
   static std::once_flag once;
   std::call_once(once, [] {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw IoError("libcurl cannot be started");
+    if (libcurl().global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw IoError("libcurl cannot be started");
   });
 }
 

@@ -32,6 +32,9 @@ std::vector<std::uint8_t> encode_png(const Picture& picture) {
   image.width = static_cast<png_uint_32>(picture.width);
   image.height = static_cast<png_uint_32>(picture.height);
   image.format = picture.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  // A quarter of the time for about the same size: filters of rows gain nothing on charts and enlarged
+  // pixels.
+  image.flags = PNG_IMAGE_FLAG_FAST;
   const auto row_stride = static_cast<png_int_32>(picture.width * picture.channels);
 
   // An upper bound, so that the picture is compressed once and not also to learn its size.

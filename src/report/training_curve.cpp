@@ -1,6 +1,5 @@
 #include "deepsad/report/training_curve.h"
 
-#include <cairo.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "deepsad/core/error.h"
 #include "report/axis.h"
+#include "report/cairo_library.h"
 
 namespace deepsad {
 namespace {
@@ -52,17 +52,17 @@ enum class Weight { normal, bold };
 class Canvas {
  public:
   Canvas(int width, int height)
-      : surface_(cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height)),
-        cairo_(cairo_create(surface_.get())) {
+      : surface_(cairo().image_surface_create(CAIRO_FORMAT_RGB24, width, height)),
+        cairo_(cairo().create(surface_.get())) {
     // Grey anti-aliasing and unhinted letters: the same on every screen, whatever the desktop is set to.
-    const std::unique_ptr<cairo_font_options_t, Free> options(cairo_font_options_create());
-    cairo_font_options_set_antialias(options.get(), CAIRO_ANTIALIAS_GRAY);
-    cairo_font_options_set_hint_style(options.get(), CAIRO_HINT_STYLE_NONE);
-    cairo_font_options_set_hint_metrics(options.get(), CAIRO_HINT_METRICS_OFF);
-    cairo_set_font_options(cairo_.get(), options.get());
+    const std::unique_ptr<cairo_font_options_t, Free> options(cairo().font_options_create());
+    cairo().font_options_set_antialias(options.get(), CAIRO_ANTIALIAS_GRAY);
+    cairo().font_options_set_hint_style(options.get(), CAIRO_HINT_STYLE_NONE);
+    cairo().font_options_set_hint_metrics(options.get(), CAIRO_HINT_METRICS_OFF);
+    cairo().set_font_options(cairo_.get(), options.get());
     color(kBackground);
-    cairo_paint(cairo_.get());
-    cairo_set_line_join(cairo_.get(), CAIRO_LINE_JOIN_ROUND);
+    cairo().paint(cairo_.get());
+    cairo().set_line_join(cairo_.get(), CAIRO_LINE_JOIN_ROUND);
   }
 
   void text(double x, double y, const std::string& content, double size, Color ink, Align align = Align::left,
@@ -70,18 +70,18 @@ class Canvas {
     font(size, weight);
     const double shift = align == Align::left ? 0 : width_of(content) * (align == Align::center ? 0.5 : 1);
     color(ink);
-    cairo_move_to(cairo_.get(), x - shift, y);
-    cairo_show_text(cairo_.get(), content.c_str());
+    cairo().move_to(cairo_.get(), x - shift, y);
+    cairo().show_text(cairo_.get(), content.c_str());
   }
   // Upwards, centred at y.
   void vertical_text(double x, double y, const std::string& content, double size, Color ink) {
     font(size, Weight::normal);
     color(ink);
-    cairo_save(cairo_.get());
-    cairo_move_to(cairo_.get(), x, y + width_of(content) / 2);
-    cairo_rotate(cairo_.get(), -std::acos(-1.0) / 2);
-    cairo_show_text(cairo_.get(), content.c_str());
-    cairo_restore(cairo_.get());
+    cairo().save(cairo_.get());
+    cairo().move_to(cairo_.get(), x, y + width_of(content) / 2);
+    cairo().rotate(cairo_.get(), -std::acos(-1.0) / 2);
+    cairo().show_text(cairo_.get(), content.c_str());
+    cairo().restore(cairo_.get());
   }
   double text_width(const std::string& content, double size, Weight weight = Weight::normal) {
     font(size, weight);
@@ -90,53 +90,53 @@ class Canvas {
 
   void box(double x, double y, double width, double height, Color ink) {
     color(ink);
-    cairo_rectangle(cairo_.get(), x, y, width, height);
-    cairo_fill(cairo_.get());
+    cairo().rectangle(cairo_.get(), x, y, width, height);
+    cairo().fill(cairo_.get());
   }
   // A one-pixel line; horizontal and vertical ones are put onto whole pixels and stay sharp.
   void thin_line(double x1, double y1, double x2, double y2, Color ink, bool dashed = false) {
     const auto sharp = [](double v) { return std::floor(v) + 0.5; };
     constexpr double kDashes[] = {5, 4};
     color(ink);
-    cairo_set_dash(cairo_.get(), kDashes, dashed ? 2 : 0, 0);
-    cairo_set_line_width(cairo_.get(), 1);
-    cairo_move_to(cairo_.get(), sharp(x1), sharp(y1));
-    cairo_line_to(cairo_.get(), sharp(x2), sharp(y2));
-    cairo_stroke(cairo_.get());
-    cairo_set_dash(cairo_.get(), nullptr, 0, 0);
+    cairo().set_dash(cairo_.get(), kDashes, dashed ? 2 : 0, 0);
+    cairo().set_line_width(cairo_.get(), 1);
+    cairo().move_to(cairo_.get(), sharp(x1), sharp(y1));
+    cairo().line_to(cairo_.get(), sharp(x2), sharp(y2));
+    cairo().stroke(cairo_.get());
+    cairo().set_dash(cairo_.get(), nullptr, 0, 0);
   }
   void dot(double x, double y, double radius, Color ink) {
     color(ink);
-    cairo_arc(cairo_.get(), x, y, radius, 0, 2 * std::acos(-1.0));
-    cairo_fill(cairo_.get());
+    cairo().arc(cairo_.get(), x, y, radius, 0, 2 * std::acos(-1.0));
+    cairo().fill(cairo_.get());
   }
 
   // A path of straight pieces: begin_curve, then points, then end_curve. lift() leaves a gap.
   void begin_curve() { pen_down_ = false; }
   void point(double x, double y) {
-    pen_down_ ? cairo_line_to(cairo_.get(), x, y) : cairo_move_to(cairo_.get(), x, y);
+    pen_down_ ? cairo().line_to(cairo_.get(), x, y) : cairo().move_to(cairo_.get(), x, y);
     pen_down_ = true;
   }
   void lift() { pen_down_ = false; }
   void end_curve(double width, Color ink) {
     color(ink);
-    cairo_set_line_width(cairo_.get(), width);
-    cairo_stroke(cairo_.get());
+    cairo().set_line_width(cairo_.get(), width);
+    cairo().stroke(cairo_.get());
   }
 
-  [[nodiscard]] double width() const { return cairo_image_surface_get_width(surface_.get()); }
+  [[nodiscard]] double width() const { return cairo().image_surface_get_width(surface_.get()); }
   // What was drawn. @throws if Cairo failed anywhere on the way: it remembers and draws nothing more.
   [[nodiscard]] Picture picture() {
-    cairo_surface_flush(surface_.get());
-    const cairo_status_t status = cairo_status(cairo_.get());
+    cairo().surface_flush(surface_.get());
+    const cairo_status_t status = cairo().status(cairo_.get());
     if (status == CAIRO_STATUS_NO_MEMORY) throw std::bad_alloc();
     if (status != CAIRO_STATUS_SUCCESS) {
-      throw Error(fmt::format("[training_curve] cannot draw: {}", cairo_status_to_string(status)));
+      throw Error(fmt::format("[training_curve] cannot draw: {}", cairo().status_to_string(status)));
     }
-    const auto height = static_cast<std::size_t>(cairo_image_surface_get_height(surface_.get()));
-    const auto width = static_cast<std::size_t>(cairo_image_surface_get_width(surface_.get()));
-    const auto stride = static_cast<std::size_t>(cairo_image_surface_get_stride(surface_.get()));
-    const unsigned char* data = cairo_image_surface_get_data(surface_.get());
+    const auto height = static_cast<std::size_t>(cairo().image_surface_get_height(surface_.get()));
+    const auto width = static_cast<std::size_t>(cairo().image_surface_get_width(surface_.get()));
+    const auto stride = static_cast<std::size_t>(cairo().image_surface_get_stride(surface_.get()));
+    const unsigned char* data = cairo().image_surface_get_data(surface_.get());
     Picture result{height, width, 3, {}};
     result.pixels.reserve(height * width * 3);
     for (std::size_t y = 0; y < height; ++y) {
@@ -152,19 +152,19 @@ class Canvas {
 
  private:
   struct Free {
-    void operator()(cairo_surface_t* p) const noexcept { cairo_surface_destroy(p); }
-    void operator()(cairo_t* p) const noexcept { cairo_destroy(p); }
-    void operator()(cairo_font_options_t* p) const noexcept { cairo_font_options_destroy(p); }
+    void operator()(cairo_surface_t* p) const noexcept { cairo().surface_destroy(p); }
+    void operator()(cairo_t* p) const noexcept { cairo().destroy(p); }
+    void operator()(cairo_font_options_t* p) const noexcept { cairo().font_options_destroy(p); }
   };
-  void color(Color c) { cairo_set_source_rgb(cairo_.get(), c.red, c.green, c.blue); }
+  void color(Color c) { cairo().set_source_rgb(cairo_.get(), c.red, c.green, c.blue); }
   void font(double size, Weight weight) {
-    cairo_select_font_face(cairo_.get(), "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-                           weight == Weight::bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(cairo_.get(), size);
+    cairo().select_font_face(cairo_.get(), "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+                             weight == Weight::bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+    cairo().set_font_size(cairo_.get(), size);
   }
   double width_of(const std::string& content) {
     cairo_text_extents_t extents{};
-    cairo_text_extents(cairo_.get(), content.c_str(), &extents);
+    cairo().text_extents(cairo_.get(), content.c_str(), &extents);
     return extents.x_advance;
   }
 

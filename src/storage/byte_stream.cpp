@@ -1,7 +1,5 @@
 #include "deepsad/storage/byte_stream.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -17,6 +15,7 @@
 #include <utility>
 
 #include "deepsad/core/error.h"
+#include "storage/archive_library.h"
 
 namespace deepsad {
 namespace {
@@ -188,22 +187,22 @@ class InflateStream final : public ByteStream {
 };
 
 struct FreeArchive {
-  void operator()(archive* a) const noexcept { archive_read_free(a); }
+  void operator()(archive* a) const noexcept { libarchive().read_free(a); }
 };
 
 // A libarchive reader over a ByteStream. No exception may pass through libarchive's C code: the first is kept
 // here.
 struct ArchiveReader {
   explicit ArchiveReader(std::unique_ptr<ByteStream> from)
-      : source(std::move(from)), input(kPortion), a(archive_read_new()) {
+      : source(std::move(from)), input(kPortion), a(libarchive().read_new()) {
     if (!a) throw std::bad_alloc();
   }
-  int open() { return archive_read_open(a.get(), this, nullptr, &ArchiveReader::read, nullptr); }
+  int open() { return libarchive().read_open(a.get(), this, nullptr, &ArchiveReader::read, nullptr); }
   void rethrow() const {
     if (error) std::rethrow_exception(error);
   }
   [[nodiscard]] std::string message() const {
-    const char* text = archive_error_string(a.get());
+    const char* text = libarchive().error_string(a.get());
     return text == nullptr ? "an unknown error" : text;
   }
 
@@ -233,10 +232,10 @@ class FilterStream final : public ByteStream {
   FilterStream(std::unique_ptr<ByteStream> source, std::string_view format, std::uint64_t max_bytes)
       : ByteStream(source->name(), max_bytes), format_(format), reader_(std::move(source)) {
     archive* a = reader_.a.get();
-    archive_read_support_filter_xz(a);
-    archive_read_support_filter_bzip2(a);
-    archive_read_support_format_raw(a);
-    archive_read_support_format_empty(a);
+    libarchive().read_support_filter_xz(a);
+    libarchive().read_support_filter_bzip2(a);
+    libarchive().read_support_format_raw(a);
+    libarchive().read_support_format_empty(a);
   }
   std::string file_sha256() override { return reader_.source->file_sha256(); }
   std::uint64_t file_position() const override { return reader_.source->position(); }
@@ -247,12 +246,12 @@ class FilterStream final : public ByteStream {
       opened_ = true;
       if (reader_.open() < ARCHIVE_WARN) fail();
       archive_entry* entry = nullptr;
-      const int status = archive_read_next_header(reader_.a.get(), &entry);
+      const int status = libarchive().read_next_header(reader_.a.get(), &entry);
       ended_ = status == ARCHIVE_EOF;
       if (!ended_ && status != ARCHIVE_OK) fail();
     }
     if (ended_) return 0;
-    const la_ssize_t n = archive_read_data(reader_.a.get(), dst.data(), dst.size());
+    const la_ssize_t n = libarchive().read_data(reader_.a.get(), dst.data(), dst.size());
     if (n < 0) fail();
     ended_ = n == 0;
     return static_cast<std::size_t>(n);
@@ -283,7 +282,7 @@ class MemberStream final : public ByteStream {
  private:
   std::size_t read_some(std::span<std::uint8_t> dst) override {
     if (ended_) return 0;
-    const la_ssize_t n = archive_read_data(reader_.a.get(), dst.data(), dst.size());
+    const la_ssize_t n = libarchive().read_data(reader_.a.get(), dst.data(), dst.size());
     if (n < 0) {
       reader_.rethrow();
       throw DataError(
@@ -429,13 +428,13 @@ void for_each_member(const std::string& path, std::uint64_t max_bytes,
   if (gzip) source = decompressed(std::move(source), std::numeric_limits<std::uint64_t>::max());
   ArchiveReader reader(std::move(source));
   archive* a = reader.a.get();
-  archive_read_support_filter_xz(a);
-  archive_read_support_filter_bzip2(a);
-  archive_read_support_format_tar(a);
-  archive_read_support_format_zip(a);
+  libarchive().read_support_filter_xz(a);
+  libarchive().read_support_filter_bzip2(a);
+  libarchive().read_support_format_tar(a);
+  libarchive().read_support_format_zip(a);
   // A zip archive's directory lies at its end: libarchive needs to seek, which it does in a file that it
   // opens itself.
-  int status = gzip ? reader.open() : archive_read_open_filename(a, path.c_str(), kPortion);
+  int status = gzip ? reader.open() : libarchive().read_open_filename(a, path.c_str(), kPortion);
   const auto fail = [&] {
     reader.rethrow();
     throw DataError(fmt::format("{}: is not a readable tar or zip archive: {}", path, reader.message()));
@@ -443,12 +442,12 @@ void for_each_member(const std::string& path, std::uint64_t max_bytes,
   if (status < ARCHIVE_WARN) fail();
   while (true) {
     archive_entry* entry = nullptr;
-    status = archive_read_next_header(a, &entry);
+    status = libarchive().read_next_header(a, &entry);
     if (status == ARCHIVE_EOF) return;
     if (status < ARCHIVE_WARN) fail();
-    if (archive_entry_filetype(entry) != AE_IFREG) continue;
-    const char* raw_name = archive_entry_pathname(entry);
-    if (raw_name == nullptr) raw_name = archive_entry_pathname_utf8(entry);
+    if (libarchive().entry_filetype(entry) != AE_IFREG) continue;
+    const char* raw_name = libarchive().entry_pathname(entry);
+    if (raw_name == nullptr) raw_name = libarchive().entry_pathname_utf8(entry);
     const std::string member = raw_name == nullptr ? "(unreadable name)" : raw_name;
     MemberStream content(reader, path, member, max_bytes);
     if (!visit(member, content)) return;

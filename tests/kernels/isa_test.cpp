@@ -1,6 +1,7 @@
 #include "kernels/isa.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -57,6 +58,15 @@ TEST(Isa, EnvironmentOfThisRunIsFollowed) {
 
 TEST(Isa, ScalarIsAlwaysThereAndLast) {
   EXPECT_EQ(available_isas().back(), Isa::scalar);
+}
+
+TEST(Isa, WhatTheProcessorHasIsWhatHighwayFinds) {
+  const auto available = available_isas();
+  const auto has = [&](Isa isa) {
+    return std::find(available.begin(), available.end(), isa) != available.end();
+  };
+  EXPECT_EQ(has(Isa::avx2), (hwy::SupportedTargets() & HWY_AVX2) != 0);
+  EXPECT_EQ(has(Isa::avx512), (hwy::SupportedTargets() & HWY_AVX3) != 0);
 }
 
 TEST(Isa, ForceSwitchesThisProcess) {
