@@ -5,8 +5,8 @@ set -euo pipefail
 
 build_packages=(
   build-essential cmake ninja-build pkg-config
-  libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libpng-dev libsqlite3-dev libssl-dev
-  libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev
+  libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libisal-dev libpng-dev libsqlite3-dev libssl-dev
+  libtomlplusplus-dev nlohmann-json3-dev
 )
 test_packages=(chromium clang-format googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev python3)
 benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)

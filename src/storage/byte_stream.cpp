@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <isa-l/igzip_lib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -100,8 +100,8 @@ class FileStream final : public ByteStream {
                   stream.file_position(), found, format));
 }
 
-// gzip and zlib streams. gzip goes through zlib and not through libarchive, whose gzip filter checks neither
-// CRC nor length (libarchive 3.6).
+// gzip and zlib streams, by ISA-L, which takes half of zlib's time. gzip does not go through libarchive,
+// whose gzip filter checks neither CRC nor length (libarchive 3.6).
 class InflateStream final : public ByteStream {
  public:
   enum class Format { gzip, zlib };
@@ -113,27 +113,43 @@ class InflateStream final : public ByteStream {
   // The next n bytes of the source are one zlib stream.
   InflateStream(ByteStream& source, std::uint64_t n)
       : InflateStream(source, Format::zlib, n, source.max_bytes()) {}
-  ~InflateStream() override { inflateEnd(&z_); }
   std::string file_sha256() override { return source_.file_sha256(); }
   std::uint64_t file_position() const override { return source_.position() - z_.avail_in; }
 
  private:
   InflateStream(ByteStream& source, Format format, std::uint64_t n, std::uint64_t max_bytes)
       : ByteStream(source.name(), max_bytes), source_(source), format_(format), unread_(n), input_(kPortion) {
-    constexpr int kGzipOnly = 16;  // added to the window bits, it makes zlib expect a gzip header
-    if (inflateInit2(&z_, MAX_WBITS + (format == Format::gzip ? kGzipOnly : 0)) != Z_OK)
-      throw std::bad_alloc();
+    isal_inflate_init(&z_);
+    start_member();
   }
+
+  void start_member() { z_.crc_flag = format_ == Format::gzip ? ISAL_GZIP : ISAL_ZLIB; }
 
   [[noreturn]] void fail(bool cut, std::string_view found) const {
     throw_damaged(*this, format_ == Format::gzip ? "gzip" : "zlib", cut, found);
+  }
+  [[noreturn]] void fail(int status) const {
+    switch (status) {
+      case ISAL_INVALID_BLOCK:
+        fail(false, "an invalid block");
+      case ISAL_INVALID_SYMBOL:
+        fail(false, "an invalid code");
+      case ISAL_INVALID_LOOKBACK:
+        fail(false, "a distance too far back");
+      case ISAL_INCORRECT_CHECKSUM:
+        fail(false, "an incorrect checksum or length of the content");
+      case ISAL_NEED_DICT:
+        fail(false, "a preset dictionary");
+      default:
+        fail(false, "an invalid header");
+    }
   }
 
   // Makes sure that at least one unread input byte is there; false at the end.
   bool refill() {
     if (z_.avail_in > 0) return true;
     const std::size_t portion = static_cast<std::size_t>(std::min<std::uint64_t>(input_.size(), unread_));
-    z_.avail_in = static_cast<uInt>(source_.read(std::span(input_).first(portion)));
+    z_.avail_in = static_cast<std::uint32_t>(source_.read(std::span(input_).first(portion)));
     z_.next_in = input_.data();
     unread_ -= z_.avail_in;
     return z_.avail_in > 0;
@@ -141,21 +157,24 @@ class InflateStream final : public ByteStream {
 
   std::size_t read_some(std::span<std::uint8_t> dst) override {
     if (ended_) return 0;
-    const auto wanted =
-        static_cast<uInt>(std::min<std::size_t>(dst.size(), std::numeric_limits<uInt>::max() / 2));
+    const auto wanted = static_cast<std::uint32_t>(
+        std::min<std::size_t>(dst.size(), std::numeric_limits<std::uint32_t>::max() / 2));
     z_.next_out = dst.data();
     z_.avail_out = wanted;
     while (z_.avail_out == wanted) {
-      if (!refill()) fail(true, "the end of the data");
-      const int status = inflate(&z_, Z_NO_FLUSH);
-      if (status == Z_STREAM_END) {
+      // The decoder may hold output back, so the end of the input is the end only if nothing more comes.
+      const bool at_end = !refill();
+      const std::uint32_t input_before = z_.avail_in;
+      const int status = isal_inflate(&z_);
+      if (status < 0 || status == ISAL_NEED_DICT) fail(status);
+      if (z_.block_state == ISAL_BLOCK_FINISH) {
         if (next_member()) continue;
         ended_ = true;
         break;
       }
-      if (status == Z_MEM_ERROR) throw std::bad_alloc();
-      if (status != Z_OK && status != Z_BUF_ERROR)
-        fail(false, z_.msg != nullptr ? z_.msg : "a preset dictionary");
+      if (z_.avail_out < wanted || z_.avail_in < input_before) continue;
+      if (at_end) fail(true, "the end of the data");
+      fail(false, "a code that leads nowhere");
     }
     return wanted - z_.avail_out;
   }
@@ -168,7 +187,8 @@ class InflateStream final : public ByteStream {
         if (format_ != Format::gzip || *z_.next_in != static_cast<std::uint8_t>(kGzip[0])) {
           fail(false, "foreign bytes after the end of the compressed data");
         }
-        if (inflateReset(&z_) != Z_OK) throw std::bad_alloc();
+        isal_inflate_reset(&z_);
+        start_member();
         return true;
       }
       ++z_.next_in;
@@ -182,7 +202,7 @@ class InflateStream final : public ByteStream {
   Format format_;
   std::uint64_t unread_;  // bytes of the source that still belong to this stream
   std::vector<std::uint8_t> input_;
-  z_stream z_{};
+  inflate_state z_{};
   bool ended_ = false;
 };
 

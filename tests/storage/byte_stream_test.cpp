@@ -137,12 +137,12 @@ TEST(Gzip, ChecksumAndLengthAtTheEndAreVerified) {
   Bytes wrong_crc = packed;
   wrong_crc[packed.size() - 8] ^= 1;
   EXPECT_THAT(message_of<DataError>([&] { static_cast<void>(unpack(wrong_crc)->read_all()); }),
-              AllOf(HasSubstr("dir/x: corrupt gzip data: near byte"), HasSubstr("incorrect data check"),
-                    HasSubstr("copy or download the file again")));
+              AllOf(HasSubstr("dir/x: corrupt gzip data: near byte"),
+                    HasSubstr("incorrect checksum or length"), HasSubstr("copy or download the file again")));
   Bytes wrong_length = packed;
   wrong_length[packed.size() - 1] ^= 1;
   EXPECT_THAT(message_of<DataError>([&] { static_cast<void>(unpack(wrong_length)->read_all()); }),
-              HasSubstr("incorrect length check"));
+              HasSubstr("incorrect checksum or length"));
 }
 
 TEST(ByteStream, SaysWhatIsMissingOrTooMuch) {
