@@ -226,21 +226,24 @@ class DenseOp final : public PlanOp<T> {
   DenseOp(std::size_t n_in, std::size_t n_out, std::size_t weight_offset, std::size_t bias_offset,
           bool training, std::size_t slots)
       : n_in_(n_in), n_out_(n_out), weight_offset_(weight_offset), bias_offset_(bias_offset) {
+    packed_.resize(kernels::dense_packed_size(n_in, n_out));
     if (training) rows_.allocate(kernels::dense_row_step(n_in), slots);
   }
   [[nodiscard]] bool has_weights() const override { return true; }
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
+  void prepare() override {
+    kernels::dense_pack(n_in_, n_out_, this->parameters->weights.data() + weight_offset_, packed_.data());
+  }
   void forward(const GroupPlace<T>& place) override {
-    const T* w = this->parameters->weights.data();
-    kernels::dense_forward(n_in_, n_out_, this->input->at(place.slot), w + weight_offset_,
-                           bias_offset_ == kNoBias ? nullptr : w + bias_offset_,
-                           this->output->at(place.slot));
+    kernels::dense_forward(
+        n_in_, n_out_, this->input->at(place.slot), packed_.data(),
+        bias_offset_ == kNoBias ? nullptr : this->parameters->weights.data() + bias_offset_,
+        this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
     kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
     if (this->d_input == nullptr) return;
-    kernels::dense_data_gradient(n_in_, n_out_, this->d_output->at(place.slot),
-                                 this->parameters->weights.data() + weight_offset_,
+    kernels::dense_data_gradient(n_in_, n_out_, this->d_output->at(place.slot), packed_.data(),
                                  this->d_input->at(place.slot));
   }
 
@@ -260,6 +263,7 @@ class DenseOp final : public PlanOp<T> {
 
  private:
   std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
+  AlignedBuffer<T> packed_;
   GroupBuffer<T> rows_;  // inputs, transposed
 };
 

@@ -34,7 +34,7 @@ constexpr std::size_t kGroups = 3;
 
 struct Layer {
   std::size_t n_in, n_out;
-  Guarded<float> x, w, bias, dy, y, dx, dw, dbias, rows;
+  Guarded<float> x, w, packed, bias, dy, y, dx, dw, dbias, rows;
 
   // w, bias and their gradients may lie anywhere.
   Layer(std::size_t in, std::size_t out)
@@ -42,6 +42,7 @@ struct Layer {
         n_out(out),
         x(in * kLanes),
         w(in * out, 1),
+        packed(dense_packed_size(in, out)),
         bias(out, 3),
         dy(out * kLanes),
         y(out * kLanes),
@@ -51,15 +52,16 @@ struct Layer {
         rows(kLanes * dense_row_step(in)) {}
 
   void run(bool with_bias) {
-    dense_forward(n_in, n_out, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
-    dense_data_gradient(n_in, n_out, dy.data(), w.data(), dx.data());
+    dense_pack(n_in, n_out, w.data(), packed.data());
+    dense_forward(n_in, n_out, x.data(), packed.data(), with_bias ? bias.data() : nullptr, y.data());
+    dense_data_gradient(n_in, n_out, dy.data(), packed.data(), dx.data());
     dense_transpose(n_in, x.data(), rows.data());
     // In two parts, as two threads would; three groups, all the same.
     const DenseBatch<float> batch{rows.data(), 0, dy.data(), 0, kGroups};
     for (const auto& [first, last] : {std::pair{std::size_t{0}, n_out / 2}, std::pair{n_out / 2, n_out}}) {
       dense_weight_gradient(n_in, first, last, batch, dw.data(), with_bias ? dbias.data() : nullptr);
     }
-    for (const auto* buffer : {&x, &w, &bias, &dy, &y, &dx, &dw, &dbias, &rows}) {
+    for (const auto* buffer : {&x, &w, &packed, &bias, &dy, &y, &dx, &dw, &dbias, &rows}) {
       EXPECT_TRUE(buffer->guards_intact()) << describe(n_in, n_out);
     }
   }
@@ -151,10 +153,12 @@ TEST(Dense, DoubleIsTheReference) {
   std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dw = {0, 1}, dbias = {1};
   std::vector<double> rows(kLanes * dense_row_step(2));
   const std::vector<double> w = {3, 5}, bias = {7};
-  dense_forward(2, 1, x.data(), w.data(), bias.data(), y.data());
+  std::vector<double> packed(dense_packed_size(2, 1));
+  dense_pack(2, 1, w.data(), packed.data());
+  dense_forward(2, 1, x.data(), packed.data(), bias.data(), y.data());
   EXPECT_EQ(y[15], 3 * 2 + 5 * 2 + 7);
   const std::vector<double> dy(kLanes, 1.0);
-  dense_data_gradient(2, 1, dy.data(), w.data(), dx.data());
+  dense_data_gradient(2, 1, dy.data(), packed.data(), dx.data());
   EXPECT_EQ(dx[0], 3);
   EXPECT_EQ(dx[kLanes], 5);
   dense_transpose(2, x.data(), rows.data());

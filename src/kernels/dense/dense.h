@@ -7,18 +7,25 @@
 
 namespace deepsad::kernels {
 
-/// y[o] = sum_i w[o][i] x[i] + bias[o]; x [n_in][16], w [n_out][n_in] row-major, bias [n_out] or nullptr, y
-/// [n_out][16]. The sum over i runs in index order per lane (so a lane's bits depend on nothing but its own
-/// x).
-void dense_forward(std::size_t n_in, std::size_t n_out, const float* x, const float* w, const float* bias,
-                   float* y) noexcept;
-void dense_forward(std::size_t n_in, std::size_t n_out, const double* x, const double* w, const double* bias,
-                   double* y) noexcept;
+/// Elements of the packed weights, in which the two functions below read in order; 64-byte aligned.
+constexpr std::size_t dense_packed_size(std::size_t n_in, std::size_t n_out) noexcept {
+  return n_in * ((n_out + kLanes - 1) / kLanes * kLanes);
+}
+/// packed <- w [n_out][n_in] row-major, which needs no alignment.
+void dense_pack(std::size_t n_in, std::size_t n_out, const float* w, float* packed) noexcept;
+void dense_pack(std::size_t n_in, std::size_t n_out, const double* w, double* packed) noexcept;
+
+/// y[o] = sum_i w[o][i] x[i] + bias[o]; x [n_in][16], bias [n_out] or nullptr, y [n_out][16]. The sum over i
+/// runs in index order per lane (so a lane's bits depend on nothing but its own x).
+void dense_forward(std::size_t n_in, std::size_t n_out, const float* x, const float* packed,
+                   const float* bias, float* y) noexcept;
+void dense_forward(std::size_t n_in, std::size_t n_out, const double* x, const double* packed,
+                   const double* bias, double* y) noexcept;
 
 /// dx[i] = sum_o w[o][i] dy[o].
-void dense_data_gradient(std::size_t n_in, std::size_t n_out, const float* dy, const float* w,
+void dense_data_gradient(std::size_t n_in, std::size_t n_out, const float* dy, const float* packed,
                          float* dx) noexcept;
-void dense_data_gradient(std::size_t n_in, std::size_t n_out, const double* dy, const double* w,
+void dense_data_gradient(std::size_t n_in, std::size_t n_out, const double* dy, const double* packed,
                          double* dx) noexcept;
 
 /// Distance of the rows that dense_transpose writes: whole vectors, and one more so that rows of a power of

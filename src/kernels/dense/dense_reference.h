@@ -8,6 +8,12 @@
 
 namespace deepsad::kernels::reference {
 
+/// The reference reads the weights as they are.
+template <class T>
+void dense_pack(std::size_t n_in, std::size_t n_out, const T* w, T* packed) noexcept {
+  std::copy_n(w, n_in * n_out, packed);
+}
+
 template <class T>
 void dense_forward(std::size_t n_in, std::size_t n_out, const T* x, const T* w, const T* bias,
                    T* y) noexcept {
