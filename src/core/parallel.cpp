@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace deepsad {
@@ -41,26 +43,70 @@ std::uint64_t wait_for_change(const std::atomic<std::uint64_t>& value, std::uint
 
 }  // namespace
 
+// Every worker has a share of a job's indices and takes them in order; one that has none left takes those of
+// the others. So a worker that the system does not let run costs no more than the index it holds: without
+// that, whoever waits for it loses a scheduler tick.
+//
+// An index is taken by counting its share down. While one that was taken is not reported as done the job
+// cannot end, so whoever took it may read what the job consists of.
 struct ThreadPool::State {
+  struct alignas(64) Share {
+    std::atomic<std::size_t> left{0};
+  };
   alignas(64) std::atomic<std::uint64_t> generation{0};  // one more for every job
-  alignas(64) std::atomic<std::uint64_t> finished{0};    // workers that ended their part, over all jobs
+  alignas(64) std::atomic<std::uint64_t> done{0};        // indices of the job
   alignas(64) std::size_t n = 0;
   Function function = nullptr;
   void* body = nullptr;
   bool stopping = false;
-  std::uint64_t expected_finished = 0;
-  std::vector<std::exception_ptr> errors;
+  std::atomic<std::size_t> first_failed{kNone};  // lowest index that threw
+  std::mutex error_mutex;
+  std::exception_ptr error;  // what it threw
+  std::vector<Share> shares;
   std::vector<std::thread> threads;
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-  void do_part(std::size_t worker) noexcept {
-    const std::size_t workers = threads.size() + 1;
-    const std::size_t begin = n * worker / workers;
-    const std::size_t end = n * (worker + 1) / workers;
+  explicit State(std::size_t n_threads) : shares(n_threads) {}
+
+  [[nodiscard]] std::size_t end_of(std::size_t share) const { return n * (share + 1) / shares.size(); }
+
+  // Takes an index of a share, if there is one.
+  bool take(std::size_t share, std::size_t& index) {
+    std::atomic<std::size_t>& left = shares[share].left;
+    std::size_t before = left.load(std::memory_order_relaxed);
+    do {
+      if (before == 0) return false;
+    } while (!left.compare_exchange_weak(before, before - 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed));
+    index = end_of(share) - before;
+    return true;
+  }
+
+  void call(std::size_t index, std::size_t worker) noexcept {
+    // What follows a failure is left out; what comes before it is not, so that the error does not depend on
+    // who was faster.
+    if (index > first_failed.load(std::memory_order_relaxed)) return;
     try {
-      for (std::size_t i = begin; i < end; ++i) function(body, i, worker);
+      function(body, index, worker);
     } catch (...) {
-      errors[worker] = std::current_exception();
+      const std::lock_guard lock(error_mutex);
+      if (index < first_failed.load(std::memory_order_relaxed)) {
+        first_failed.store(index, std::memory_order_relaxed);
+        error = std::current_exception();
+      }
     }
+  }
+
+  // Works on the current job until no index is left to take.
+  void take_part(std::size_t worker) noexcept {
+    std::uint64_t calls = 0;
+    for (std::size_t k = 0; k < shares.size(); ++k) {
+      const std::size_t share = (worker + k) % shares.size();
+      for (std::size_t index = 0; take(share, index); ++calls) call(index, worker);
+    }
+    if (calls == 0) return;
+    done.fetch_add(calls, std::memory_order_acq_rel);
+    done.notify_one();
   }
 
   void work(std::size_t worker) {
@@ -68,20 +114,16 @@ struct ThreadPool::State {
     for (;;) {
       seen = wait_for_change(generation, seen);
       if (stopping) return;
-      do_part(worker);
-      finished.fetch_add(1, std::memory_order_release);
-      finished.notify_one();
+      take_part(worker);
     }
   }
 };
 
-ThreadPool::ThreadPool(std::size_t n_threads) : state_(std::make_unique<State>()) {
-  if (n_threads == 0) n_threads = available_processors();
-  state_->errors.resize(n_threads);
-  state_->threads.reserve(n_threads - 1);
-  // do_part() reads threads.size(), so workers may only be woken after all of them exist; they start by
-  // waiting.
-  for (std::size_t worker = 1; worker < n_threads; ++worker) {
+ThreadPool::ThreadPool(std::size_t n_threads)
+    : state_(std::make_unique<State>(n_threads == 0 ? available_processors() : n_threads)) {
+  const std::size_t n = state_->shares.size();
+  state_->threads.reserve(n - 1);
+  for (std::size_t worker = 1; worker < n; ++worker) {
     state_->threads.emplace_back([state = state_.get(), worker] { state->work(worker); });
   }
 }
@@ -94,32 +136,30 @@ ThreadPool::~ThreadPool() {
 }
 
 std::size_t ThreadPool::n_threads() const {
-  return state_->threads.size() + 1;
+  return state_->shares.size();
 }
 
 void ThreadPool::run(std::size_t n, Function function, void* body) {
   State& state = *state_;
-  state.n = n;
-  state.function = function;
-  state.body = body;
   if (state.threads.empty() || n <= 1) {
-    // Worker 0 alone; with n <= 1 the split may give the only item to another worker, so do it directly.
     for (std::size_t i = 0; i < n; ++i) function(body, i, 0);
     return;
   }
-  state.expected_finished += state.threads.size();
+  state.n = n;
+  state.function = function;
+  state.body = body;
+  state.done.store(0, std::memory_order_relaxed);
+  state.first_failed.store(State::kNone, std::memory_order_relaxed);
+  for (std::size_t share = 0; share < state.shares.size(); ++share) {
+    const std::size_t begin = share == 0 ? 0 : state.end_of(share - 1);
+    state.shares[share].left.store(state.end_of(share) - begin, std::memory_order_release);
+  }
   state.generation.fetch_add(1, std::memory_order_release);
   state.generation.notify_all();
-  state.do_part(0);
-  std::uint64_t done = state.finished.load(std::memory_order_acquire);
-  while (done != state.expected_finished) done = wait_for_change(state.finished, done);
-  for (auto& error : state.errors) {
-    if (error) {
-      const std::exception_ptr first = error;
-      std::fill(state.errors.begin(), state.errors.end(), nullptr);
-      std::rethrow_exception(first);
-    }
-  }
+  state.take_part(0);
+  std::uint64_t done = state.done.load(std::memory_order_acquire);
+  while (done != n) done = wait_for_change(state.done, done);
+  if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
 }
 
 std::size_t available_processors() {

@@ -378,7 +378,8 @@ struct Plan<T>::Impl {
     } else {
       const std::size_t workers = pool->n_threads();
       pool->parallel_for_worker(blocks, [&](std::size_t i, std::size_t worker) {
-        const std::size_t begin = blocks * worker / workers, end = blocks * (worker + 1) / workers;
+        const std::size_t share = ((i + 1) * workers - 1) / blocks;  // the pool's, that index i is in
+        const std::size_t begin = blocks * share / workers, end = blocks * (share + 1) / workers;
         run_block(backwards ? begin + end - 1 - i : i, worker);
       });
     }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -42,6 +43,38 @@ TEST(ThreadPool, SurvivesThousandsOfJobsAndSleepsInBetween) {
     if (job % 1000 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   EXPECT_EQ(sum, 5000U * 6U);
+}
+
+TEST(ThreadPool, TakesOverWhatAHeldUpWorkerHasNotBegun) {
+  // Whichever worker gets index 4 waits there until all others are done, by the other worker if need be.
+  ThreadPool pool(2);
+  constexpr int kOthers = 7;
+  for (int job = 0; job < 50; ++job) {
+    std::atomic<int> others{0};
+    pool.parallel_for(kOthers + 1, [&](std::size_t i) {
+      if (i != 4) {
+        ++others;
+        return;
+      }
+      const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      while (others != kOthers && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+      EXPECT_EQ(others, kOthers);
+    });
+  }
+}
+
+TEST(ThreadPool, RethrowsWhatTheLowestIndexThrew) {
+  ThreadPool pool(3);
+  for (int job = 0; job < 200; ++job) {
+    try {
+      pool.parallel_for(12, [&](std::size_t i) {
+        if (i % 3 == 2) throw std::runtime_error(std::to_string(i));
+      });
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "2");
+    }
+  }
 }
 
 TEST(ThreadPool, RethrowsAfterAllWorkersEndedAndStaysUsable) {

@@ -1,4 +1,4 @@
-// A small pool of threads with a static split of the work.
+// A small pool of threads.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,12 @@
 namespace deepsad {
 
 /// n_threads workers, the calling thread among them. parallel_for(n, f) calls f(i) once for every i in [0,
-/// n); worker t takes the contiguous range [n t / T, n (t+1) / T), so which thread does what is fixed, and no
-/// result may depend on it. Between calls idle workers spin for some microseconds, then sleep. Nothing is
-/// allocated per call. An exception thrown by f is rethrown by parallel_for after all workers have ended (the
-/// one of the lowest worker). One parallel_for at a time; calls must not be nested.
+/// n). Worker t begins with the contiguous range [n t / T, n (t+1) / T), so that a worker meets the same data
+/// from call to call; what is left of other ranges when its own is done, it takes over, so no result may
+/// depend on which thread does what. Between calls idle workers spin for some microseconds, then sleep.
+/// Nothing is allocated per call. If f throws, indices above the lowest that threw may be left out, and its
+/// exception is rethrown by parallel_for after all workers have ended. One parallel_for at a time; calls must
+/// not be nested.
 class ThreadPool {
  public:
   /// @param n_threads 0 means as many as the process may use.
