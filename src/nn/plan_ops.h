@@ -340,15 +340,14 @@ class BatchNormOp final : public PlanOp<T> {
         batch_m2_[c] += m2[c] + n * delta * delta;
       }
     }
+    // The running variance takes the unbiased estimate; of a single point there is none, it keeps the biased
+    // one.
+    const double inverse_count = 1 / count, inverse_unbiased = count > 1 ? 1 / (count - 1) : inverse_count;
     for (std::size_t c = 0; c < channels_; ++c) {
       const double mean = batch_mean_[c];
-      const double m2 = batch_m2_[c];
-      const double variance = m2 / count;
+      const double variance = batch_m2_[c] * inverse_count, unbiased = batch_m2_[c] * inverse_unbiased;
       mean_[c] = static_cast<T>(mean);
       inv_std_[c] = static_cast<T>(1.0 / std::sqrt(variance + epsilon_));
-      // The running variance takes the unbiased estimate; of a single point there is none, it keeps the
-      // biased one.
-      const double unbiased = count > 1 ? m2 / (count - 1) : variance;
       running_mean[c] =
           static_cast<T>((1 - momentum_) * static_cast<double>(running_mean[c]) + momentum_ * mean);
       running_var[c] =

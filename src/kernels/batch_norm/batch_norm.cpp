@@ -78,55 +78,39 @@ double sum_of_powers(const float* x, std::size_t plane, float shift, const Valid
 }
 
 // Vectors (plane 1) have one point a channel, so that summing across lanes is most of the work. Four channels
-// share it: sum(k) gives the vector to be summed of channel k of the four.
+// share it.
 constexpr std::size_t kTogether = 4;
-
-template <class Sum>
-HWY_INLINE void sum_channels(Sum sum, float (&sums)[kTogether]) {
-  V v[kTogether];
-  HWY_UNROLL(4)
-  for (std::size_t k = 0; k < kTogether; ++k) v[k] = sum(k);
-  sum_lanes(v, sums);
-}
 
 void moments_of_vectors(std::size_t channels, std::size_t n_valid, const float* x, double* mean, double* m2) {
   const D d;
   const ValidLanes mask(n_valid);
-  const double n = static_cast<double>(n_valid), inverse_n = 1 / n;
+  const double inverse_n = 1 / static_cast<double>(n_valid);
+  // Sums about the first value: it is one of at most 16, so that its distance from the mean is at most four
+  // standard deviations, and the subtraction at the end loses at most four bits, wherever the mean lies.
   for (std::size_t c = 0; c < channels; c += kTogether) {
     const std::size_t last = std::min(kTogether, channels - c) - 1;  // the last channel repeats, unused
-    const auto differences = [&](std::size_t k, float shift, auto&& power) DEEPSAD_KERNEL_LAMBDA {
+    float shift[kTogether];
+    V sum[kTogether], square[kTogether];
+    HWY_UNROLL(4)
+    for (std::size_t k = 0; k < kTogether; ++k) {
       const float* at = x + (c + std::min(k, last)) * kLanes;
-      V sum = hn::Zero(d);
+      shift[k] = at[0];
+      sum[k] = square[k] = hn::Zero(d);
       HWY_UNROLL(2)
       for (std::size_t part = 0; part < kParts; ++part) {
-        const V difference = hn::Sub(hn::Load(d, at + part * kVector), hn::Set(d, shift));
-        sum = hn::Add(sum, power(hn::IfThenElseZero(mask.part[part], difference)));
+        const V all = hn::Sub(hn::Load(d, at + part * kVector), hn::Set(d, shift[k]));
+        const V difference = hn::IfThenElseZero(mask.part[part], all);
+        sum[k] = hn::Add(sum[k], difference);
+        square[k] = hn::MulAdd(difference, difference, square[k]);
       }
-      return sum;
-    };
-    float first[kTogether], rounded[kTogether];
-    for (std::size_t k = 0; k < kTogether; ++k) first[k] = x[(c + std::min(k, last)) * kLanes];
-    alignas(16) float sums[kTogether];
-    double means[kTogether];
-    sum_channels(
-        [&](std::size_t k) DEEPSAD_KERNEL_LAMBDA {
-          return differences(k, first[k], [](V v) DEEPSAD_KERNEL_LAMBDA { return v; });
-        },
-        sums);
-    for (std::size_t k = 0; k < kTogether; ++k) {
-      means[k] = static_cast<double>(first[k]) + static_cast<double>(sums[k]) * inverse_n;
-      rounded[k] = static_cast<float>(means[k]);
     }
-    sum_channels(
-        [&](std::size_t k) DEEPSAD_KERNEL_LAMBDA {
-          return differences(k, rounded[k], [](V v) DEEPSAD_KERNEL_LAMBDA { return hn::Mul(v, v); });
-        },
-        sums);
+    alignas(16) float sums[kTogether], squares[kTogether];
+    sum_lanes(sum, sums);
+    sum_lanes(square, squares);
     for (std::size_t k = 0; k <= last; ++k) {
-      const double rest = means[k] - static_cast<double>(rounded[k]);
-      mean[c + k] = means[k];
-      m2[c + k] = std::max(0.0, static_cast<double>(sums[k]) - n * rest * rest);
+      const double s = static_cast<double>(sums[k]), s2 = static_cast<double>(squares[k]);
+      mean[c + k] = static_cast<double>(shift[k]) + s * inverse_n;
+      m2[c + k] = std::max(0.0, s2 - s * s * inverse_n);
     }
   }
 }

@@ -12,7 +12,7 @@
 namespace deepsad::kernels {
 
 /// For every channel, over lanes 0..n_valid-1 and the plane: mean[c] and m2[c] = sum (x - mean)^2, in double
-/// (two passes; groups are merged by the caller after Chan et al.). n_valid >= 1.
+/// (groups are merged by the caller after Chan et al.). n_valid >= 1.
 void channel_moments(std::size_t channels, std::size_t plane, std::size_t n_valid, const float* x,
                      double* mean, double* m2) noexcept;
 void channel_moments(std::size_t channels, std::size_t plane, std::size_t n_valid, const double* x,
