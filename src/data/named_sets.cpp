@@ -387,6 +387,8 @@ Dataset load_idx_part(const NamedSetInfo& set, const std::string& images_path, c
   const std::size_t image_bytes = set.sample_shape[1] * set.sample_shape[2];
   const auto images = open_file(images_path, n * image_bytes + kHeaderAllowance);
   const auto labels = open_file(labels_path, n + kHeaderAllowance);
+  images->want_content_sha256();
+  labels->want_content_sha256();
   Dataset data = read_idx(*images, *labels, static_cast<int>(set.class_names.size()));
   checks[first_file] = classify(set.files[first_file], images_path, images->content_sha256());
   checks[first_file + 1] = classify(set.files[first_file + 1], labels_path, labels->content_sha256());
@@ -442,6 +444,7 @@ void load_cifar_set(const NamedSetInfo& set, const FoundSet& found, const LoadOp
       if (i + 1 < kCifarBatches ? !with_train : !with_test) return;
       constexpr std::uint64_t kRecords = 10000;
       const auto in = open_file(found.paths[i], kRecords * kCifarRecordBytes + kHeaderAllowance);
+      in->want_content_sha256();
       batches[i] = read_cifar_batch(*in);
       loaded.files[i] = classify(set.files[i], found.paths[i], in->content_sha256());
     });
@@ -521,6 +524,7 @@ std::vector<FileCheck> check_named_set(const NamedSetInfo& set, const FoundSet& 
   }
   for (std::size_t i = 0; i < found.paths.size(); ++i) {
     const auto content = open_file(found.paths[i]);
+    content->want_content_sha256();
     content->skip_to_end();
     checks.push_back(classify(set.files[i], found.paths[i], content->content_sha256()));
   }

@@ -45,7 +45,7 @@ SourceData load_source(const std::string& dataset, const std::string& data_dir, 
                                         nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest),
                                         fmt::join(names, ", ")));
     }
-    LoadedSet set = load_named_set(dataset, data_dir);
+    LoadedSet set = load_named_set(dataset, data_dir, {.pool = &pool});
     source.train = std::move(set.train);
     source.test = std::move(set.test);
   }

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 
 // Rows scaled and scored at a time: 1024 CIFAR images are 12 MB.
 constexpr std::size_t kChunkRows = 1024;
+constexpr std::size_t kScaledRows = 64;  // scaled by one thread at a time
 
 // Keys of the file's metadata (docs/model-file.md).
 constexpr const char* kFormatVersion = "deepsad.format_version";
@@ -98,7 +99,12 @@ std::vector<float> score_rows(const Detector& detector, const Scaler& scaler, co
   for (std::size_t first = 0; first < rows.size(); first += kChunkRows) {
     const std::size_t n = std::min(kChunkRows, rows.size() - first);
     const MatrixView<float> x(chunk.values.data(), n, chunk.cols);
-    scaler.transform(data, rows.subspan(first, n), x);
+    pool.parallel_for((n + kScaledRows - 1) / kScaledRows, [&](std::size_t piece) {
+      const std::size_t begin = piece * kScaledRows;
+      const std::size_t n_scaled = std::min(kScaledRows, n - begin);
+      scaler.transform(data, rows.subspan(first + begin, n_scaled),
+                       {x.row(begin).data(), n_scaled, x.cols()});
+    });
     detector.score(x, std::span<float>(scores).subspan(first, n), pool);
   }
   return scores;

@@ -12,11 +12,14 @@
 
 namespace deepsad {
 
-/// What a run shares with others of this process, and what it measures beside itself. Neither changes its
-/// result.
+/// What a run shares with others of this process, and what it measures beside itself. Nothing here changes
+/// its result.
 struct SharedWork {
   AutoencoderCache* autoencoders = nullptr;  ///< pretraining done once for equal rows and options
   bool untrained = false;                    ///< also test the network of deep_sad, deep_svdd before training
+  /// Called when values of the training part will not be read again, if there is a test part: whoever owns
+  /// them alone may let go of them.
+  std::function<void()> rows_taken = {};
 };
 
 /// train_run() after loading. @p given is valid; @p load_seconds is what loading took, for the record.

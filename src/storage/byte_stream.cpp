@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <future>
 #include <limits>
 #include <utility>
 
@@ -69,6 +70,7 @@ class FileStream final : public ByteStream {
       ::close(fd_);
       throw DataError(fmt::format("{}: is a folder, wanted a file", path));
     }
+    want_content_sha256();
   }
   ~FileStream() override { ::close(fd_); }
   // What lies on disk is what this stream delivers.
@@ -292,7 +294,9 @@ class MemberStream final : public ByteStream {
  public:
   MemberStream(ArchiveReader& reader, const std::string& path, const std::string& member,
                std::uint64_t max_bytes)
-      : ByteStream(path + ":" + member, max_bytes), reader_(reader), path_(path) {}
+      : ByteStream(path + ":" + member, max_bytes), reader_(reader), path_(path) {
+    want_content_sha256();
+  }
   // An archive's own checksum says nothing about which member was read, the member's does.
   std::string file_sha256() override {
     skip_to_end();
@@ -333,7 +337,21 @@ std::size_t ByteStream::pull(std::span<std::uint8_t> dst) {
   return got;
 }
 
+std::string ByteStream::content_sha256() const {
+  if (!hash_content_) {
+    throw InvalidArgument(
+        fmt::format("[content_sha256] {}: the checksum was not asked for before reading", name_));
+  }
+  return content_.hex();
+}
+
 std::size_t ByteStream::read(std::span<std::uint8_t> dst) {
+  const std::size_t got = deliver(dst);
+  if (hash_content_) content_.update(dst.first(got));
+  return got;
+}
+
+std::size_t ByteStream::deliver(std::span<std::uint8_t> dst) {
   const std::size_t from_ahead = std::min(dst.size(), ahead_.size());
   std::copy_n(ahead_.begin(), from_ahead, dst.begin());
   std::size_t got = from_ahead;
@@ -341,7 +359,6 @@ std::size_t ByteStream::read(std::span<std::uint8_t> dst) {
   if (from_ahead == ahead_.size()) got += pull(dst.subspan(from_ahead));
   ahead_.erase(ahead_.begin(), ahead_.begin() + static_cast<std::ptrdiff_t>(from_ahead));
   position_ += got;
-  content_.update(dst.first(got));
   return got;
 }
 
@@ -358,17 +375,27 @@ void ByteStream::read_exactly(std::span<std::uint8_t> dst, std::string_view what
 }
 
 void ByteStream::append_exactly(std::vector<std::uint8_t>& dst, std::uint64_t n, std::string_view what) {
-  constexpr std::uint64_t kStep = std::uint64_t{4} << 20;
+  constexpr std::uint64_t kStep = std::uint64_t{2} << 20;
   const std::uint64_t start = position_;
   dst.reserve(dst.size() + std::min(n, kMaxTrustedReserve));
+  std::future<void> hashing;  // of a step, while the next one is decoded
   for (std::uint64_t done = 0; done < n;) {
     const std::size_t old_size = dst.size();
     const auto step = static_cast<std::size_t>(std::min(kStep, n - done));
+    if (hashing.valid() && dst.capacity() < old_size + step) hashing.get();  // before the bytes move
     dst.resize(old_size + step);
-    const std::size_t got = read(std::span(dst).subspan(old_size));
+    const std::span<std::uint8_t> bytes = std::span(dst).subspan(old_size);
+    const std::size_t got = deliver(bytes);
     done += got;
+    if (hashing.valid()) hashing.get();
     if (got < step) fail_truncated(what, n, start, done);
+    // On a thread of its own where there is one, else when it is asked for.
+    if (hash_content_) {
+      hashing = std::async(n <= kStep ? std::launch::deferred : std::launch::async | std::launch::deferred,
+                           [this, bytes] { content_.update(bytes); });
+    }
   }
+  if (hashing.valid()) hashing.get();
 }
 
 void ByteStream::expect_end(std::string_view wanted) {

@@ -47,6 +47,7 @@ TEST_P(Compressions, ContentAndBothDigestsAreExact) {
   const Bytes content = mixed_content();
   const Bytes packed = compress(GetParam(), content);
   const auto in = unpack(packed);
+  in->want_content_sha256();
   EXPECT_EQ(in->name(), "dir/x");
   // Reads of odd sizes, with peeks in between, give the same bytes as one read.
   Bytes got;
@@ -63,6 +64,27 @@ TEST_P(Compressions, ContentAndBothDigestsAreExact) {
   EXPECT_EQ(got, content);
   EXPECT_EQ(in->content_sha256(), sha256_hex(content));
   EXPECT_EQ(in->file_sha256(), sha256_hex(packed));
+}
+
+// Long appends are hashed beside the decoding, step by step.
+TEST_P(Compressions, DigestOfALongAppendIsExact) {
+  const Bytes content = mixed_content((2 << 20) + 17);
+  const Bytes packed = compress(GetParam(), content);
+  const auto in = unpack(packed);
+  in->want_content_sha256();
+  Bytes got(3);
+  in->read_exactly(got, "the start");
+  in->append_exactly(got, content.size() - 3, "the rest");
+  EXPECT_EQ(got, content);
+  EXPECT_EQ(in->content_sha256(), sha256_hex(content));
+}
+
+TEST(ByteStream, ContentDigestMustBeAskedForBeforehand) {
+  const Bytes content = bytes_of("abc");
+  const auto in = open_bytes(content, "dir/x");
+  in->skip_to_end();
+  EXPECT_THAT(message_of<InvalidArgument>([&] { (void)in->content_sha256(); }),
+              HasSubstr("dir/x: the checksum"));
 }
 
 TEST_P(Compressions, EveryTruncationIsRefused) {

@@ -56,8 +56,11 @@ class ByteStream {
   /// Everything that is left.
   [[nodiscard]] std::vector<std::uint8_t> read_all();
 
+  /// Asks for content_sha256(); before the first byte is read. Nobody else pays for it.
+  void want_content_sha256() { hash_content_ = true; }
   /// SHA-256 of the bytes delivered so far; of the whole content once the end is reached.
-  [[nodiscard]] std::string content_sha256() const { return content_.hex(); }
+  /// @throws InvalidArgument if it was not asked for
+  [[nodiscard]] std::string content_sha256() const;
   /// SHA-256 of the file as it lies on disk (the compressed bytes); reads what is left of it, so call it when
   /// done with the stream. For a stream over memory: of that memory; for a member of an archive: of the
   /// member.
@@ -73,6 +76,7 @@ class ByteStream {
 
  private:
   std::size_t pull(std::span<std::uint8_t> dst);
+  std::size_t deliver(std::span<std::uint8_t> dst);
   [[noreturn]] void fail_truncated(std::string_view what, std::uint64_t wanted, std::uint64_t start,
                                    std::uint64_t found) const;
 
@@ -80,7 +84,8 @@ class ByteStream {
   std::uint64_t max_bytes_;
   std::uint64_t position_ = 0;
   std::vector<std::uint8_t> ahead_;  // peeked, not yet delivered
-  Sha256 content_;
+  bool hash_content_ = false;
+  Sha256 content_;  // of what was delivered, if wanted
 };
 
 /// The stream over @p bytes, which must outlive it; never decompressed.
