@@ -77,7 +77,7 @@ double sum_of_powers(const float* x, std::size_t plane, float shift, const Valid
   return sum;
 }
 
-// Vectors (plane 1) have one point a channel, so that summing across lanes is most of the work. Four channels
+// Vectors (plane 1) have one point a channel, so that summing across lanes is most of the work. Four sums
 // share it.
 constexpr std::size_t kTogether = 4;
 
@@ -87,28 +87,29 @@ void moments_of_vectors(std::size_t channels, std::size_t n_valid, const float* 
   const double inverse_n = 1 / static_cast<double>(n_valid);
   // Sums about the first value: it is one of at most 16, so that its distance from the mean is at most four
   // standard deviations, and the subtraction at the end loses at most four bits, wherever the mean lies.
-  for (std::size_t c = 0; c < channels; c += kTogether) {
-    const std::size_t last = std::min(kTogether, channels - c) - 1;  // the last channel repeats, unused
-    float shift[kTogether];
-    V sum[kTogether], square[kTogether];
+  constexpr std::size_t kChannels = kParts == 1 ? 4 : 2;  // of AVX2's registers four would spill
+  for (std::size_t c = 0; c < channels; c += kChannels) {
+    const std::size_t last = std::min(kChannels, channels - c) - 1;  // the last channel repeats, unused
+    float shift[kChannels];
+    V sum[2 * kChannels];  // of the differences of each channel, then of their squares
     HWY_UNROLL(4)
-    for (std::size_t k = 0; k < kTogether; ++k) {
+    for (std::size_t k = 0; k < kChannels; ++k) {
       const float* at = x + (c + std::min(k, last)) * kLanes;
       shift[k] = at[0];
-      sum[k] = square[k] = hn::Zero(d);
+      sum[k] = sum[kChannels + k] = hn::Zero(d);
       HWY_UNROLL(2)
       for (std::size_t part = 0; part < kParts; ++part) {
         const V all = hn::Sub(hn::Load(d, at + part * kVector), hn::Set(d, shift[k]));
         const V difference = hn::IfThenElseZero(mask.part[part], all);
         sum[k] = hn::Add(sum[k], difference);
-        square[k] = hn::MulAdd(difference, difference, square[k]);
+        sum[kChannels + k] = hn::MulAdd(difference, difference, sum[kChannels + k]);
       }
     }
-    alignas(16) float sums[kTogether], squares[kTogether];
-    sum_lanes(sum, sums);
-    sum_lanes(square, squares);
+    alignas(16) float sums[2 * kChannels];
+    HWY_UNROLL(2)
+    for (std::size_t k = 0; k < 2 * kChannels; k += 4) sum_lanes(sum + k, sums + k);
     for (std::size_t k = 0; k <= last; ++k) {
-      const double s = static_cast<double>(sums[k]), s2 = static_cast<double>(squares[k]);
+      const double s = static_cast<double>(sums[k]), s2 = static_cast<double>(sums[kChannels + k]);
       mean[c + k] = static_cast<double>(shift[k]) + s * inverse_n;
       m2[c + k] = std::max(0.0, s2 - s * s * inverse_n);
     }
