@@ -31,6 +31,7 @@ Command declare_inspect();
 Command declare_data_list();
 Command declare_data_info();
 Command declare_data_fetch();
+Command declare_experiment_report();
 Command declare_version();
 
 // command_<name>.cpp
@@ -46,6 +47,7 @@ int run_inspect(const Arguments& arguments, Console& console);
 int run_data_list(const Arguments& arguments, Console& console);
 int run_data_info(const Arguments& arguments, Console& console);
 int run_data_fetch(const Arguments& arguments, Console& console);
+int run_experiment_report(const Arguments& arguments, Console& console);
 int run_version(const Arguments& arguments, Console& console);
 
 }  // namespace deepsad::cli

@@ -246,6 +246,38 @@ Command declare_data_fetch() {
                        .short_name = "q"}}};
 }
 
+Command declare_experiment_report() {
+  return {
+      .name = "experiment report",
+      .summary = "Make tables, statistics and a page of the runs in a store.",
+      .details =
+          "Writes report.html, tables.md, tables.tex, cells.csv, comparisons.csv and setups.csv: mean and\n"
+          "standard deviation of each cell beside the paper's figures, tests between the methods, curves.\n"
+          "Runs that have not ended yet are left out; the report can be made again at any time.",
+      .positionals = {{"STORE",
+                       "the SQLite file of `deepsad experiment run`; default: runs/experiments.sqlite",
+                       false}},
+      .options = {{.name = "out",
+                   .value = "DIR",
+                   .help = "folder of the report; must be missing or empty, or --replace be given",
+                   .default_text = "the store's name with -report instead of its ending",
+                   .range = "a folder"},
+                  {.name = "replace",
+                   .help = "write over a report that lies in the folder, file by file",
+                   .default_text = "false",
+                   .range = "true or false"},
+                  {.name = "reference",
+                   .value = "NAME",
+                   .help = "the column that the others are compared with",
+                   .default_text = "Deep SAD",
+                   .range = "a column of the experiment"},
+                  {.name = "published",
+                   .value = "FILE",
+                   .help = "figures to stand beside ours, in the form of experiments/paper/published.json",
+                   .default_text = "the paper's, built in",
+                   .range = "a JSON file"}}};
+}
+
 Command declare_version() {
   return {.name = "version",
           .summary = "Show the version, the compiler, the instruction sets and the threads.",

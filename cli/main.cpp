@@ -38,6 +38,7 @@ constexpr std::array kCommands{
     CommandEntry{"data list", declare_data_list, run_data_list},
     CommandEntry{"data info", declare_data_info, run_data_info},
     CommandEntry{"data fetch", declare_data_fetch, run_data_fetch},
+    CommandEntry{"experiment report", declare_experiment_report, run_experiment_report},
     CommandEntry{"version", declare_version, run_version},
 };
 

@@ -92,9 +92,9 @@ a{color:var(--link)}
 .facts div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.5rem .75rem;break-inside:avoid}
 .facts dt{color:var(--soft);font-size:.85rem}
 .facts dd{margin:0;font-size:1.15rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,23rem),1fr));gap:1.5rem 2rem;align-items:start}
+.figures{margin:1rem 0;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,23rem),1fr));gap:1.5rem 2rem;align-items:start}
 figure{margin:0;break-inside:avoid;max-width:34rem;min-width:0}
-figure.wide{max-width:none;overflow-x:auto}
+figure.wide{margin:1.5rem 0;max-width:none;overflow-x:auto}
 figure.wide svg{min-width:34rem;max-width:48rem}
 figcaption{font-weight:600;margin-bottom:.25rem}
 figcaption .note{font-weight:400;display:block;font-size:.85rem}
@@ -123,9 +123,9 @@ table{border-collapse:collapse;font-size:.9rem}
 caption{text-align:left;font-weight:600;padding:.25rem 0 .4rem;max-width:46rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 thead th{border-bottom:2px solid var(--frame);vertical-align:bottom}
-tbody th{font-weight:500}
+tbody th{font-weight:500}tbody th,thead th:first-child{position:sticky;left:0;background:var(--paper)}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.best{font-weight:700}.long{overflow-wrap:anywhere;min-width:10rem}
+td small{display:block;font-weight:400}.outside{color:var(--bad)}.best{font-weight:700}.long{overflow-wrap:anywhere;min-width:10rem}
 .heat{background:color-mix(in srgb,var(--heat) calc(var(--v)*100%),var(--paper));print-color-adjust:exact;
 -webkit-print-color-adjust:exact}
 th button{font:inherit;color:inherit;background:none;border:0;padding:.1rem 0;cursor:pointer;text-align:inherit}

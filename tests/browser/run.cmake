@@ -1,5 +1,5 @@
 # Makes one page of every kind with the program itself and looks at all of them in the browser.
-#   cmake -DPROGRAM=... -DPYTHON=... -DCHROMIUM=... -DSOURCE=... -DWORK=... -P run.cmake
+#   cmake -DPROGRAM=... -DMAKE_STORE=... -DPYTHON=... -DCHROMIUM=... -DSOURCE=... -DWORK=... -P run.cmake
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT result EQUAL 0)
@@ -16,5 +16,8 @@ run(${PROGRAM} train glyphs --out ${WORK}/images --lr-milestone 1,2 ${quick} ${l
 run(${PROGRAM} train toy2d --out ${WORK}/forest --method isolation_forest ${quick})
 run(${PROGRAM} train toy2d --out ${WORK}/soft --method deep_svdd --objective soft-boundary --warm-up-epochs 1 ${quick} ${labels})
 run(${PROGRAM} evaluate ${WORK}/images/model.safetensors --page ${WORK}/evaluation.html)
+run(${MAKE_STORE} ${WORK}/experiments.sqlite)
+run(${PROGRAM} experiment report ${WORK}/experiments.sqlite --out ${WORK}/experiments)
 run(${PYTHON} ${SOURCE}/check_pages.py --chromium "${CHROMIUM}" --screenshots ${WORK}/screenshots
-    ${WORK}/images/page.html ${WORK}/forest/page.html ${WORK}/soft/page.html ${WORK}/evaluation.html)
+    ${WORK}/images/page.html ${WORK}/forest/page.html ${WORK}/soft/page.html ${WORK}/evaluation.html
+    ${WORK}/experiments/report.html)
