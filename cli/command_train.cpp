@@ -108,8 +108,8 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
   if (arguments.flag("verbose")) console.set_verbosity(Verbosity::verbose);
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
   if (arguments.has("seeds") || arguments.has("vary")) {
-    std::vector<GridRun> runs = grid_runs(arguments, layers);
-    for (GridRun& run : runs) complete(run.options, arguments);
+    std::vector<VariedRun> runs = grid_runs(arguments, layers);
+    for (VariedRun& run : runs) complete(run.options, arguments);
     return train_grid(arguments, std::move(runs), console);
   }
   if (arguments.has("jobs"))

@@ -26,12 +26,6 @@ std::size_t terminal_width() {
   return 80;
 }
 
-std::string duration(double seconds) {
-  const auto s = static_cast<long>(std::max(0.0, seconds) + 0.5);
-  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
-  return fmt::format("{}:{:02}", s / 60, s % 60);
-}
-
 double rows_per_second(const Progress& p) {
   return p.seconds > 0 ? static_cast<double>(p.rows) / p.seconds : 0;
 }
@@ -51,6 +45,38 @@ extern "C" void handle_signal(int) {
 }
 
 }  // namespace
+
+std::string duration_text(double seconds) {
+  const auto s = static_cast<long>(std::max(0.0, seconds) + 0.5);
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+void Console::draw_lines(const std::vector<std::string>& lines) {
+  const std::size_t width = terminal_width() - 1;
+  for (const std::string& line : lines) {
+    // Cut between characters: continuation bytes of UTF-8 take no column.
+    std::size_t end = 0, columns = 0;
+    while (end < line.size()) {
+      const bool starts_character = (static_cast<unsigned char>(line[end]) & 0xC0U) != 0x80U;
+      if (starts_character && ++columns > width) break;
+      ++end;
+    }
+    put(line.substr(0, end) + "\n");
+  }
+  std::fflush(stderr);
+}
+
+void Console::erase_lines(std::size_t n) {
+  put(fmt::format("\033[{}A\033[J", n));
+}
 
 Console::Console() : is_terminal_(isatty(STDERR_FILENO) == 1) {}
 Console::~Console() {
@@ -111,8 +137,8 @@ void Console::show(const Progress& p) {
                        static_cast<double>(p.total) / kMega);
   }
   if (p.done > 0 && p.total > p.done)
-    text += fmt::format("  {} left", duration(p.seconds / static_cast<double>(p.done) *
-                                              static_cast<double>(p.total - p.done)));
+    text += fmt::format("  {} left", duration_text(p.seconds / static_cast<double>(p.done) *
+                                                   static_cast<double>(p.total - p.done)));
   const std::size_t width = terminal_width();
   std::string bar;
   if (p.total > 0 && width > text.size() + 14) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "deepsad/core/progress.h"
 
@@ -23,6 +24,8 @@ class Console {
 
   void set_verbosity(Verbosity verbosity) { verbosity_ = verbosity; }
   [[nodiscard]] Verbosity verbosity() const { return verbosity_; }
+  /// Whether standard error is one.
+  [[nodiscard]] bool is_terminal() const { return is_terminal_; }
 
   /// Results. @throws BrokenPipe, IoError.
   void print(std::string_view text);
@@ -36,6 +39,9 @@ class Console {
   /// Progress: a bar that redraws itself on a terminal; else lines, about ten a phase (each epoch if
   /// verbose).
   void show(const Progress& progress);
+  /// Lines on a terminal, each cut to its width, and the way back above the last n of them.
+  void draw_lines(const std::vector<std::string>& lines);
+  void erase_lines(std::size_t n);
 
  private:
   void clear_bar();
@@ -47,6 +53,11 @@ class Console {
   std::size_t tenths_shown_ = 0;  // of that phase
   std::chrono::steady_clock::time_point last_drawn_{};
 };
+
+/// "1:05", "1:00:05".
+[[nodiscard]] std::string duration_text(double seconds);
+/// The text as a field of a CSV file, quoted where that is needed.
+[[nodiscard]] std::string csv_field(const std::string& text);
 
 /// The line of a finished epoch: "pretraining | epoch 003/150 | loss 0.123456 | 1.234 s | 56789 rows/s".
 [[nodiscard]] std::string epoch_line(const Progress& progress);

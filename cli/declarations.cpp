@@ -100,6 +100,22 @@ std::vector<Option> run_options() {
   return options;
 }
 
+Option subset_option() {
+  return {.name = "subset",
+          .value = "NAME",
+          .help = "a [subset.NAME] of the file: fewer classes, seeds or columns",
+          .default_text = "the whole grid",
+          .range = "a subset of the file"};
+}
+
+Option store_option() {
+  return {.name = "store",
+          .value = "FILE",
+          .help = "where results are kept; experiments may share it, and with it their common runs",
+          .default_text = "runs/experiments.sqlite",
+          .range = "a file, not on a network file system"};
+}
+
 Command declare_baseline(const char* name, const char* summary) {
   return {.name = name,
           .summary = summary,
@@ -206,6 +222,63 @@ Command declare_inspect() {
           "executed.",
       .positionals = {{"MODEL", "a model.safetensors", true}},
       .options = {{.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
+}
+
+Command declare_experiment_run() {
+  return {
+      .name = "experiment run",
+      .summary = "Train all runs of a grid that are not done yet.",
+      .details =
+          "GRID is a TOML file (docs/experiments.md). Results go at once into the store, so that the same\n"
+          "command goes on after any interruption; a changed grid adds only what is new. Several processes\n"
+          "may work on one store.\n"
+          "\n"
+          "  deepsad experiment run experiments/paper/classic.toml --subset laptop\n"
+          "  deepsad experiment status experiments/paper/classic.toml",
+      .positionals = {{"GRID", "a TOML file", true}},
+      .options = {subset_option(),
+                  store_option(),
+                  data_dir_option(),
+                  {.name = "jobs",
+                   .value = "N",
+                   .help = "runs at a time",
+                   .default_text = "as many as processors and memory allow",
+                   .range = ">= 1, or 0 for the default",
+                   .unit = "runs"},
+                  {.name = "retry_failed",
+                   .help = "train runs that failed again",
+                   .default_text = "false",
+                   .range = "true or false"},
+                  {.name = "dry_run",
+                   .help = "show what would be trained, and train nothing",
+                   .default_text = "false",
+                   .range = "true or false"},
+                  {.name = "folders",
+                   .value = "DIR",
+                   .help = "leave the run folder of every run below this folder",
+                   .default_text = "none",
+                   .range = "a folder"},
+                  {.name = "quiet",
+                   .help = "on standard error nothing but errors",
+                   .default_text = "false",
+                   .range = "true or false",
+                   .short_name = "q"}}};
+}
+
+Command declare_experiment_list() {
+  return {.name = "experiment list",
+          .summary = "List the runs of a grid, with their state.",
+          .details = "CSV: one setup a line, with the identity and the state of the run that answers it.",
+          .positionals = {{"GRID", "a TOML file", true}},
+          .options = {subset_option(), store_option()}};
+}
+
+Command declare_experiment_status() {
+  return {.name = "experiment status",
+          .summary = "Show what of a grid is done, and why runs failed.",
+          .details = "",
+          .positionals = {{"GRID", "a TOML file", true}},
+          .options = {subset_option(), store_option()}};
 }
 
 Command declare_data_list() {

@@ -35,10 +35,13 @@ constexpr std::array kCommands{
     CommandEntry{"evaluate", declare_evaluate, run_evaluate},
     CommandEntry{"score", declare_score, run_score},
     CommandEntry{"inspect", declare_inspect, run_inspect},
+    CommandEntry{"experiment run", declare_experiment_run, run_experiment_run},
+    CommandEntry{"experiment list", declare_experiment_list, run_experiment_list},
+    CommandEntry{"experiment status", declare_experiment_status, run_experiment_status},
+    CommandEntry{"experiment report", declare_experiment_report, run_experiment_report},
     CommandEntry{"data list", declare_data_list, run_data_list},
     CommandEntry{"data info", declare_data_info, run_data_info},
     CommandEntry{"data fetch", declare_data_fetch, run_data_fetch},
-    CommandEntry{"experiment report", declare_experiment_report, run_experiment_report},
     CommandEntry{"version", declare_version, run_version},
 };
 

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
+#include "deepsad/experiment/grid.h"
 #include "deepsad/model/options_file.h"
 #include "deepsad/model/train_many.h"
 #include "deepsad/report/run_report.h"
@@ -91,18 +92,11 @@ struct Outcome {
   std::string error;
 };
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
 std::string number_or_empty(double value) {
   return std::isnan(value) ? "" : fmt::format("{}", value);
 }
 
-std::string summary_csv(const std::vector<GridRun>& runs, const std::vector<Outcome>& outcomes) {
+std::string summary_csv(const std::vector<VariedRun>& runs, const std::vector<Outcome>& outcomes) {
   std::string text = "folder,setting,seed,test_auc,test_average_precision,train_time,findings,error\n";
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const Outcome& o = outcomes[i];
@@ -128,10 +122,10 @@ std::string mean_and_spread(const std::vector<double>& values) {
 }
 
 // Settings in their order; runs whose AUC is undefined do not enter a mean.
-std::string summary_table(const std::vector<GridRun>& runs, const std::vector<Outcome>& outcomes) {
+std::string summary_table(const std::vector<VariedRun>& runs, const std::vector<Outcome>& outcomes) {
   std::vector<std::string> settings;
   std::size_t width = std::string_view("setting").size();
-  for (const GridRun& run : runs) {
+  for (const VariedRun& run : runs) {
     if (std::find(settings.begin(), settings.end(), run.setting) == settings.end())
       settings.push_back(run.setting);
     width = std::max(width, run.setting.size());
@@ -155,43 +149,26 @@ std::string summary_table(const std::vector<GridRun>& runs, const std::vector<Ou
 
 }  // namespace
 
-std::vector<std::uint64_t> parse_seeds(const std::string& text) {
-  std::vector<std::uint64_t> seeds;
-  std::set<std::uint64_t> seen;
-  for (const std::string& part : split(text, ',')) {
-    const std::size_t dash = part.find('-');
-    const auto first = whole_number(std::string_view(part).substr(0, dash));
-    const auto last =
-        dash == std::string::npos ? first : whole_number(std::string_view(part).substr(dash + 1));
-    if (!first || !last || *first > *last || *last > kMaxSeed)
-      throw InvalidArgument(fmt::format(
-          "--seeds: got \"{}\" in \"{}\", wanted whole numbers from 0 to {} and ranges, such as 1-10,20",
-          part, text, kMaxSeed));
-    if (*last - *first >= kMaxRuns || seeds.size() + (*last - *first) >= kMaxRuns)
-      throw InvalidArgument(fmt::format("--seeds: \"{}\" is more than {} seeds", text, kMaxRuns));
-    for (std::uint64_t seed = *first; seed <= *last; ++seed) {
-      if (!seen.insert(seed).second)
-        throw InvalidArgument(fmt::format("--seeds: seed {} is given twice", seed));
-      seeds.push_back(seed);
-    }
-  }
-  return seeds;
-}
-
-std::vector<GridRun> grid_runs(const Arguments& arguments, const std::vector<OptionLayer>& layers) {
+std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<OptionLayer>& layers) {
   if (arguments.has("seeds") && arguments.has("seed"))
     throw InvalidArgument("--seed and --seeds say the same; give one of them");
   const std::vector<Axis> axes = parse_axes(arguments);
   std::vector<std::uint64_t> seeds;
-  if (arguments.has("seeds")) seeds = parse_seeds(arguments.text("seeds"));
+  if (arguments.has("seeds")) {
+    try {
+      seeds = parse_seeds(arguments.text("seeds"));
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(fmt::format("--seeds: {}", error.what()));
+    }
+  }
   std::size_t n = std::max<std::size_t>(1, seeds.size());
   for (const Axis& axis : axes) {
     n *= axis.values.size();
     if (n > kMaxRuns) throw InvalidArgument(fmt::format("--vary: more than {} runs", kMaxRuns));
   }
-  std::vector<GridRun> runs;
+  std::vector<VariedRun> runs;
   for (std::size_t k = 0; k < n; ++k) {
-    GridRun run;
+    VariedRun run;
     std::vector<OptionLayer> all = layers;
     OptionLayer varied;
     std::size_t rest = k / std::max<std::size_t>(1, seeds.size());
@@ -220,13 +197,13 @@ std::vector<GridRun> grid_runs(const Arguments& arguments, const std::vector<Opt
     runs.push_back(std::move(run));
   }
   std::set<std::string> names;
-  for (const GridRun& run : runs)
+  for (const VariedRun& run : runs)
     if (!names.insert(run.name).second)
       throw InvalidArgument(fmt::format("--vary: the same value is given twice ({})", run.name));
   return runs;
 }
 
-int train_grid(const Arguments& arguments, std::vector<GridRun> runs, Console& console) {
+int train_grid(const Arguments& arguments, std::vector<VariedRun> runs, Console& console) {
   ManyRunsLimits limits;
   if (arguments.has("jobs")) {
     const auto jobs = whole_number(arguments.text("jobs"));
@@ -236,7 +213,7 @@ int train_grid(const Arguments& arguments, std::vector<GridRun> runs, Console& c
   }
   const StopToken& stop = stop_on_signals();
   std::vector<TrainOptions> options;
-  for (const GridRun& run : runs) options.push_back(run.options);
+  for (const VariedRun& run : runs) options.push_back(run.options);
 
   RunLog log(console);
   std::optional<RunFolder> folder;

@@ -12,29 +12,25 @@
 
 namespace deepsad::cli {
 
-/// One run of a grid.
-struct GridRun {
+/// One of several runs.
+struct VariedRun {
   std::string setting;  ///< "eta-0.1_nu-0.2"; "" if nothing but the seed varies
   std::string name;     ///< folder in the grid's folder: "eta-0.1_nu-0.2_seed-3"
   TrainOptions options;
 };
 
-/// The seeds of "1-10,20", in order. @throws InvalidArgument for another form, a seed given twice, or more
-/// than 100,000.
-[[nodiscard]] std::vector<std::uint64_t> parse_seeds(const std::string& text);
-
 /// Every combination of the values of the --vary options ("eta=0.1,1") with every seed of --seeds, seeds
 /// innermost; `layers` are config file and command line. Without --seeds there is one seed: that of --seed,
 /// or a drawn one.
 /// @throws InvalidArgument naming option and value.
-[[nodiscard]] std::vector<GridRun> grid_runs(const Arguments& arguments,
-                                             const std::vector<OptionLayer>& layers);
+[[nodiscard]] std::vector<VariedRun> grid_runs(const Arguments& arguments,
+                                               const std::vector<OptionLayer>& layers);
 
 /// The folder of --out or OUT, or a new one below runs/. @throws IoError, InvalidArgument.
 [[nodiscard]] RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options);
 
 /// Trains them all into folders of their own below the folder of the grid, which also gets log.txt and
 /// summary.csv. Returns the exit code.
-int train_grid(const Arguments& arguments, std::vector<GridRun> runs, Console& console);
+int train_grid(const Arguments& arguments, std::vector<VariedRun> runs, Console& console);
 
 }  // namespace deepsad::cli

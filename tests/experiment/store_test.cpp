@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <limits>
 
 #include "deepsad/core/error.h"
@@ -100,6 +103,88 @@ TEST(Store, RefusesWhatIsNoStore) {
   EXPECT_THAT(message_of<IoError>([&] { (void)Store::open(folder.at("text")); }), HasSubstr("text"));
   EXPECT_THAT(message_of<IoError>([&] { (void)Store::open(folder.path() + "/none/a.store"); }),
               HasSubstr("cannot open the store"));
+}
+
+std::vector<RunSetup> three_setups() {
+  std::vector<RunSetup> setups;
+  for (const char* id : {"00000000000000aa", "00000000000000ab", "00000000000000ac"})
+    setups.push_back(finished_run(id, static_cast<int>(setups.size())).setup);
+  return setups;
+}
+
+TEST(Store, EnrolsEachRunOnceAndMovesCellsToNewRuns) {
+  const TempDir folder;
+  Store store = Store::open(folder.at("a.store"));
+  std::vector<RunSetup> setups = three_setups();
+  EXPECT_EQ(store.enrol(setups), 3U);
+  EXPECT_EQ(store.enrol(setups), 0U);
+  EXPECT_TRUE(store.records().empty());
+  RunRecord old = finished_run(setups[0].id, 0);
+  EXPECT_TRUE(store.finish(old));
+  EXPECT_FALSE(store.finish(old));
+  setups[0].id = "00000000000000ad";  // the cell of the first run is now another training
+  setups[0].options = "{\"eta\": 0.2}";
+  EXPECT_EQ(store.enrol(setups), 1U);
+  EXPECT_TRUE(store.records().empty());
+  EXPECT_EQ(store.states().at(old.setup.id), RunState::done);  // and the old one is not lost
+}
+
+TEST(Store, RefusesRunsThatWereMadeWithOtherDefaults) {
+  const TempDir folder;
+  Store store = Store::open(folder.at("a.store"));
+  std::vector<RunSetup> setups = three_setups();
+  store.enrol(setups);
+  setups[0].options = "{\"eta\": 0.1, \"new_option\": 1, \"data_dir\": \"d\"}";
+  store.enrol(setups);
+  setups[0].options = "{\"eta\": 0.2}";
+  EXPECT_THAT(message_of<DataError>([&] { store.enrol(setups); }),
+              HasSubstr("made with eta = 0.1, which is 0.2 now"));
+}
+
+TEST(Store, HandsOutEveryRunOnceByGroup) {
+  const TempDir folder;
+  Store store = Store::open(folder.at("a.store"));
+  store.enrol(three_setups());
+  const std::vector<ClaimCandidate> candidates{
+      {"00000000000000aa", "x"}, {"00000000000000ab", "x"}, {"00000000000000ac", "y"}};
+  EXPECT_EQ(store.claim(candidates, "").position, 0U);
+  EXPECT_EQ(store.claim(candidates, "").position, 2U);  // of a group that nobody works on
+  EXPECT_EQ(store.claim(candidates, "x").position, 1U);
+  const Store::Claimed none = store.claim(candidates, "");
+  EXPECT_FALSE(none.position);
+  EXPECT_TRUE(none.others_at_work);
+  EXPECT_TRUE(store.finish(finished_run("00000000000000ab", 1)));
+  store.release_claims();
+  EXPECT_EQ(store.claim(candidates, "x").position, 0U);
+  EXPECT_EQ(store.claim(candidates, "y").position, 2U);
+}
+
+// A process that is gone cannot give its claims back; they are free as soon as it is.
+TEST(Store, ClaimsOfAnEndedProcessAreFreeAtOnce) {
+  const TempDir folder;
+  const std::vector<ClaimCandidate> candidates{{"00000000000000aa", "x"}};
+  const std::string path = folder.at("a.store");
+  {
+    Store store = Store::open(path);
+    store.enrol(three_setups());
+  }
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const char claimed = Store::open(path).claim(candidates, "").position ? 'y' : 'n';
+    if (write(ready[1], &claimed, 1) == 1) pause();
+    _exit(1);
+  }
+  char claimed = '?';
+  ASSERT_EQ(read(ready[0], &claimed, 1), 1);
+  EXPECT_EQ(claimed, 'y');
+  Store store = Store::open(path);
+  EXPECT_FALSE(store.claim(candidates, "x").position);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(store.claim(candidates, "x").position, 0U);
 }
 
 }  // namespace
