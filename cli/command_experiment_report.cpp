@@ -37,7 +37,7 @@ int run_experiment_report(const Arguments& arguments, Console& console) {
                     folder.string()));
   const std::vector<RunRecord> records = Store::open(path).records();
   const std::vector<ReportFile> files = experiment_report(
-      records, published(arguments), fs::path(path).stem().string(), arguments.text("reference", "Deep SAD"));
+      records, published(arguments), fs::path(path).stem().string(), arguments.text("reference"));
   fs::create_directories(folder, error);
   if (error) throw IoError(fmt::format("{}: cannot be created: {}", folder.string(), error.message()));
   for (const ReportFile& file : files) {

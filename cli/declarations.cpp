@@ -342,7 +342,7 @@ Command declare_experiment_report() {
                   {.name = "reference",
                    .value = "NAME",
                    .help = "the column that the others are compared with",
-                   .default_text = "Deep SAD",
+                   .default_text = "Deep SAD, or an experiment's first column where it has none",
                    .range = "a column of the experiment"},
                   {.name = "published",
                    .value = "FILE",

@@ -203,13 +203,24 @@ std::vector<Experiment> summarize_experiments(std::span<const RunRecord> records
                                               const std::string& reference) {
   Order experiments, datasets, columns;
   for (const std::string& column : published.columns) columns.see(column);
-  const std::string untrained = untrained_column(reference);
+  std::map<std::string, std::set<std::string>> columns_of;  // of an experiment
+  for (const RunRecord& record : records) {
+    experiments.see(record.setup.experiment);
+    datasets.see(record.setup.dataset);
+    columns.see(record.setup.column);
+    columns_of[record.setup.experiment].insert(record.setup.column);
+  }
+  const auto in_order = [&](const std::string& a, const std::string& b) {
+    return columns.of(a) < columns.of(b);
+  };
+  std::map<std::string, std::string> reference_of;
+  for (const auto& [experiment, present] : columns_of)
+    reference_of[experiment] =
+        present.contains(reference) ? reference : *std::min_element(present.begin(), present.end(), in_order);
+
   std::map<std::string, std::map<RowKey, CollectedRow>> collected;
   for (const RunRecord& record : records) {
     const RunSetup& setup = record.setup;
-    experiments.see(setup.experiment);
-    datasets.see(setup.dataset);
-    columns.see(setup.column);
     CollectedRow& row = collected[setup.experiment][row_key(setup)];
     Collected& cell = row[setup.column];
     if (record.state == RunState::failed) {
@@ -220,23 +231,24 @@ std::vector<Experiment> summarize_experiments(std::span<const RunRecord> records
       cell.leaky = cell.leaky || finding == "test_leak" || finding == "test_rows_in_training";
     if (const auto auc = metric(record, "test_auc"))
       cell.variants[setup.variant][setup_key(setup)] = {*auc, metric(record, "test_ap")};
-    if (setup.column != reference) continue;
+    if (setup.column != reference_of.at(setup.experiment)) continue;
     if (const auto auc = metric(record, "untrained_auc"))
-      row[untrained].variants[setup.variant][setup_key(setup)] = {*auc, metric(record, "untrained_ap")};
+      row[untrained_column(setup.column)].variants[setup.variant][setup_key(setup)] = {
+          *auc, metric(record, "untrained_ap")};
   }
-  columns.see(untrained);
 
   std::vector<Experiment> result;
   for (const auto& [name, rows] : collected) {
-    Experiment experiment{.name = name, .columns = {}, .rows = {}, .ranks = {}};
-    std::set<std::string> present;
-    for (const auto& [key, row] : rows)
-      for (const auto& [column, cell] : row) present.insert(column);
+    Experiment experiment{
+        .name = name, .reference = reference_of.at(name), .columns = {}, .rows = {}, .ranks = {}};
+    const std::set<std::string>& present = columns_of.at(name);
     experiment.columns.assign(present.begin(), present.end());
-    std::sort(experiment.columns.begin(), experiment.columns.end(),
-              [&](const std::string& a, const std::string& b) {
-                return std::pair(a == untrained, columns.of(a)) < std::pair(b == untrained, columns.of(b));
-              });
+    std::sort(experiment.columns.begin(), experiment.columns.end(), in_order);
+    const std::size_t n_methods = experiment.columns.size();
+    const std::string untrained = untrained_column(experiment.reference);
+    if (std::any_of(rows.begin(), rows.end(),
+                    [&](const auto& row) { return row.second.contains(untrained); }))
+      experiment.columns.push_back(untrained);
     for (const auto& [key, collected_row] : rows) {
       ExperimentRow row{.key = key, .cells = {}, .comparisons = {}};
       for (const std::string& column : experiment.columns) {
@@ -245,7 +257,7 @@ std::vector<Experiment> summarize_experiments(std::span<const RunRecord> records
                                 ? std::nullopt
                                 : std::optional(make_cell(cell->second, key, column, published)));
       }
-      row.comparisons = compare_with(reference, experiment.columns, row.cells);
+      row.comparisons = compare_with(experiment.reference, experiment.columns, row.cells);
       experiment.rows.push_back(std::move(row));
     }
     std::sort(experiment.rows.begin(), experiment.rows.end(),
@@ -256,8 +268,7 @@ std::vector<Experiment> summarize_experiments(std::span<const RunRecord> records
                 if (place(a.key) != place(b.key)) return place(a.key) < place(b.key);
                 return varied_before(a.key.varied, b.key.varied);
               });
-    const bool has_untrained = present.contains(untrained);
-    experiment.ranks = compare_ranks(experiment, experiment.columns.size() - (has_untrained ? 1 : 0));
+    experiment.ranks = compare_ranks(experiment, n_methods);
     result.push_back(std::move(experiment));
   }
   std::sort(result.begin(), result.end(), [&](const Experiment& a, const Experiment& b) {

@@ -16,18 +16,18 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kSlowestRuns = 15;
 
-/// What all parts of one page share.
-struct Context {
-  std::string reference;
-  std::map<std::string, std::size_t> styles;  // of a column, the same in all charts
-};
+/// Which colour and sign a column has: the same in all charts.
+using Styles = std::map<std::string, std::size_t>;
 
-Context make_context(std::span<const Experiment> experiments, const std::string& reference) {
-  Context context{.reference = reference, .styles = {{reference, 0}}};
+Styles column_styles(std::span<const Experiment> experiments) {
+  Styles styles;
+  // References first: theirs is the first colour, shared where experiments have different ones.
+  for (const Experiment& experiment : experiments) styles[experiment.reference] = 0;
+  std::size_t next = 1;
   for (const Experiment& experiment : experiments)
     for (const std::string& column : experiment.columns)
-      context.styles.try_emplace(column, context.styles.size());
-  return context;
+      if (styles.try_emplace(column, next).second) ++next;
+  return styles;
 }
 
 Html paragraph(std::string_view plain) {
@@ -135,7 +135,7 @@ Html precision_table(const Experiment& experiment, const std::vector<RowAxis>& a
 }
 
 // One chart for each data set, if the rows differ along one axis.
-Html curves(const Experiment& experiment, const std::vector<RowAxis>& axes, const Context& context,
+Html curves(const Experiment& experiment, const std::vector<RowAxis>& axes, const Styles& styles,
             std::size_t number) {
   if (axes.size() != 1) return {};
   const RowAxis& axis = axes.front();
@@ -171,13 +171,13 @@ Html curves(const Experiment& experiment, const std::vector<RowAxis>& axes, cons
                     .marks = {},
                     .guide = {}};
     for (std::size_t c = 0; c < experiment.columns.size(); ++c) {
-      const bool is_reference = experiment.columns[c] == context.reference;
+      const bool is_reference = experiment.columns[c] == experiment.reference;
       // Far below the others, it would squeeze them; the table has it.
-      if (experiment.columns[c] == untrained_column(context.reference)) continue;
+      if (experiment.columns[c] == untrained_column(experiment.reference)) continue;
       ChartLine chart_line{.name = experiment.columns[c],
                            .points = {},
                            .half_band = {},
-                           .style = context.styles.at(experiment.columns[c]),
+                           .style = styles.at(experiment.columns[c]),
                            .strong = is_reference,
                            .dots = true};
       bool any = false;
@@ -206,8 +206,8 @@ Html curves(const Experiment& experiment, const std::vector<RowAxis>& axes, cons
                           [](const ChartLine& l) { return !l.strong; });
     chart.y = value_axis(low, std::min(high, 100.0), 6);
     if (chart.y.high > 100) chart.y.high = 100;
-    chart.text.note = fmt::format("band: ± standard deviation of {} over setups", context.reference);
-    if (chart.guide.size() > 1) chart.text.note += "; dotted: the paper's " + context.reference;
+    chart.text.note = fmt::format("band: ± standard deviation of {} over setups", experiment.reference);
+    if (chart.guide.size() > 1) chart.text.note += "; dotted: the paper's " + experiment.reference;
     std::string first_to_last;
     for (const ChartLine& l : chart.lines)
       first_to_last +=
@@ -245,10 +245,11 @@ Html rank_part(const Experiment& experiment, std::size_t number) {
                                      ranks.columns, ranks.friedman.average_ranks, ranks.critical_difference);
 }
 
-Html comparison_part(const Experiment& experiment, const std::vector<RowAxis>& axes, const Context& context) {
-  HtmlTable table{.caption = fmt::format("{} against each other method, setup by setup", context.reference),
-                  .columns = row_columns(axes),
-                  .rows = {}};
+Html comparison_part(const Experiment& experiment, const std::vector<RowAxis>& axes) {
+  HtmlTable table{
+      .caption = fmt::format("{} against each other method, setup by setup", experiment.reference),
+      .columns = row_columns(axes),
+      .rows = {}};
   for (const char* name :
        {"method", "pairs", "mean difference", "p (Wilcoxon)", "p (Holm)", "rank-biserial", "Cliff's δ"})
     table.columns.emplace_back(name);
@@ -274,12 +275,12 @@ Html comparison_part(const Experiment& experiment, const std::vector<RowAxis>& a
                   fmt::format("Wilcoxon's signed-rank test, two-sided; Holm's correction over the methods of "
                               "a row; bold below {}. Positive: {} is better. Setups of one normal class "
                               "share data, so p-values are too small rather than too large.",
-                              kRankAlpha, context.reference)));
+                              kRankAlpha, experiment.reference)));
 }
 
 // Mean AUC of the reference for every pair of normal and known anomaly class.
-Html heat_map(const Experiment& experiment, const std::string& dataset, const Context& context) {
-  const auto column = std::find(experiment.columns.begin(), experiment.columns.end(), context.reference);
+Html heat_map(const Experiment& experiment, const std::string& dataset) {
+  const auto column = std::find(experiment.columns.begin(), experiment.columns.end(), experiment.reference);
   if (column == experiment.columns.end()) return {};
   const auto c = static_cast<std::size_t>(column - experiment.columns.begin());
   std::map<std::pair<std::vector<int>, int>, std::vector<double>> values;
@@ -307,7 +308,7 @@ Html heat_map(const Experiment& experiment, const std::string& dataset, const Co
   HtmlTable table{
       .caption = fmt::format(
           "{}: {} by normal class (row) and known anomaly class (column), mean over rows with labels",
-          dataset, context.reference),
+          dataset, experiment.reference),
       .columns = {"normal"},
       .rows = {}};
   for (const int known : knowns) table.columns.push_back(std::to_string(known));
@@ -327,11 +328,11 @@ Html heat_map(const Experiment& experiment, const std::string& dataset, const Co
   return html_table(table);
 }
 
-Html heat_maps(const Experiment& experiment, const Context& context) {
+Html heat_maps(const Experiment& experiment) {
   Html maps;
   std::set<std::string> datasets;
   for (const ExperimentRow& row : experiment.rows)
-    if (datasets.insert(row.key.dataset).second) maps += heat_map(experiment, row.key.dataset, context);
+    if (datasets.insert(row.key.dataset).second) maps += heat_map(experiment, row.key.dataset);
   return maps.empty() ? Html() : element("div", {{"class", "figures"}}, maps);
 }
 
@@ -373,7 +374,7 @@ Html paper_part(const Experiment& experiment, const std::vector<RowAxis>& axes) 
                 html_table(table));
 }
 
-Html experiment_section(const Experiment& experiment, const Context& context, std::size_t number) {
+Html experiment_section(const Experiment& experiment, const Styles& styles, std::size_t number) {
   const std::vector<RowAxis> axes = varying_axes(experiment);
   const RowKey& first = experiment.rows.front().key;
   std::string fixed;
@@ -397,11 +398,11 @@ Html experiment_section(const Experiment& experiment, const Context& context, st
                     " (γ_l: labelled anomalies / training rows, γ_p: anomalies / unlabelled rows, k: known "
                     "anomaly classes).");
   content += main_table(experiment, axes);
-  content += curves(experiment, axes, context, number);
+  content += curves(experiment, axes, styles, number);
   content += rank_part(experiment, number);
-  content += heat_maps(experiment, context);
+  content += heat_maps(experiment);
   content += paper_part(experiment, axes);
-  content += comparison_part(experiment, axes, context);
+  content += comparison_part(experiment, axes);
   content += precision_table(experiment, axes);
   return section(experiment.name, content);
 }
@@ -472,8 +473,7 @@ Html findings_section(const std::vector<const RunRecord*>& runs) {
 }  // namespace
 
 std::string experiment_page(std::span<const Experiment> experiments, std::span<const RunRecord> records,
-                            const std::string& source, const std::string& title,
-                            const std::string& reference) {
+                            const std::string& source, const std::string& title) {
   const std::vector<const RunRecord*> runs = distinct_runs(records);
   const auto n_failed = std::count_if(runs.begin(), runs.end(),
                                       [](const RunRecord* run) { return run->state == RunState::failed; });
@@ -483,7 +483,7 @@ std::string experiment_page(std::span<const Experiment> experiments, std::span<c
     seconds += run->seconds;
     versions.insert(run->version);
   }
-  const Context context = make_context(experiments, reference);
+  const Styles styles = column_styles(experiments);
   Html body = fact_list({{"runs done", std::to_string(runs.size() - static_cast<std::size_t>(n_failed))},
                          {"runs failed", std::to_string(n_failed)},
                          {"setups answered", std::to_string(records.size())},
@@ -500,7 +500,7 @@ std::string experiment_page(std::span<const Experiment> experiments, std::span<c
       "‡: hyper-parameters were chosen on test rows, or test rows were trained on, so the figure is too "
       "good. †: the paper contradicts itself here. Bold: the largest of a row. Paper: " +
           source + ".");
-  for (std::size_t i = 0; i < experiments.size(); ++i) body += experiment_section(experiments[i], context, i);
+  for (std::size_t i = 0; i < experiments.size(); ++i) body += experiment_section(experiments[i], styles, i);
   body += failures_section(runs);
   body += findings_section(runs);
   body += slowest_section(runs);

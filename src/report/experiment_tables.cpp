@@ -248,7 +248,7 @@ std::string cells_csv(std::span<const Experiment> experiments) {
   return fmt::to_string(text);
 }
 
-std::string comparisons_csv(std::span<const Experiment> experiments, const std::string& reference) {
+std::string comparisons_csv(std::span<const Experiment> experiments) {
   fmt::memory_buffer text;
   csv_line(text,
            with(kRowHeader, {"reference", "column", "pairs", "mean_difference", "rank_sum_reference",
@@ -258,7 +258,7 @@ std::string comparisons_csv(std::span<const Experiment> experiments, const std::
       for (const Comparison& c : row.comparisons)
         csv_line(text,
                  with(row_fields(experiment, row.key),
-                      {reference, c.column, std::to_string(c.n), csv_number(c.mean_difference),
+                      {experiment.reference, c.column, std::to_string(c.n), csv_number(c.mean_difference),
                        csv_number(c.wilcoxon.rank_sum_a), csv_number(c.wilcoxon.rank_sum_b),
                        csv_number(c.wilcoxon.p_value), c.wilcoxon.exact ? "1" : "0", csv_number(c.holm_p),
                        csv_number(c.wilcoxon.rank_biserial), csv_number(c.cliffs_delta)}));
@@ -351,19 +351,21 @@ std::vector<ReportFile> experiment_report(std::span<const RunRecord> records,
     throw InvalidArgument("[experiment_report] no run has ended yet; there is nothing to report");
   std::set<std::string> columns;
   for (const RunRecord& record : records) columns.insert(record.setup.column);
-  if (!columns.contains(reference))
+  if (!reference.empty() && !columns.contains(reference))
     throw InvalidArgument(
         fmt::format("[experiment_report] no run of \"{}\" to compare others with; there are: {}", reference,
                     fmt::join(columns, ", ")));
-  const std::vector<Experiment> experiments = summarize_experiments(records, published, reference);
+  constexpr const char* kUsualReference = "Deep SAD";
+  const std::vector<Experiment> experiments =
+      summarize_experiments(records, published, reference.empty() ? kUsualReference : reference);
   const auto file = [](const char* name, const std::string& text) {
     return ReportFile{name, {text.begin(), text.end()}};
   };
-  return {file("report.html", experiment_page(experiments, records, published.source, title, reference)),
+  return {file("report.html", experiment_page(experiments, records, published.source, title)),
           file("tables.md", tables_markdown(experiments, published.source)),
           file("tables.tex", tables_latex(experiments, published.source)),
           file("cells.csv", cells_csv(experiments)),
-          file("comparisons.csv", comparisons_csv(experiments, reference)),
+          file("comparisons.csv", comparisons_csv(experiments)),
           file("setups.csv", setups_csv(experiments))};
 }
 

@@ -33,8 +33,7 @@ struct RowAxis {
 [[nodiscard]] std::string p_text(double p);
 
 [[nodiscard]] std::string cells_csv(std::span<const Experiment> experiments);
-[[nodiscard]] std::string comparisons_csv(std::span<const Experiment> experiments,
-                                          const std::string& reference);
+[[nodiscard]] std::string comparisons_csv(std::span<const Experiment> experiments);
 /// AUC of every setup, a column for each method.
 [[nodiscard]] std::string setups_csv(std::span<const Experiment> experiments);
 [[nodiscard]] std::string tables_markdown(std::span<const Experiment> experiments, const std::string& source);
@@ -42,6 +41,6 @@ struct RowAxis {
 [[nodiscard]] std::string tables_latex(std::span<const Experiment> experiments, const std::string& source);
 [[nodiscard]] std::string experiment_page(std::span<const Experiment> experiments,
                                           std::span<const RunRecord> records, const std::string& source,
-                                          const std::string& title, const std::string& reference);
+                                          const std::string& title);
 
 }  // namespace deepsad

@@ -162,6 +162,18 @@ TEST(Summary, ComparesMethodsSetupBySetup) {
   EXPECT_EQ(comparisons[1].cliffs_delta, 1);
 }
 
+TEST(Summary, AnExperimentWithoutTheReferenceComparesWithItsFirstColumn) {
+  std::vector<RunRecord> records{run("defaults", 1, 0.9), run("batch 200", 1, 0.8), run("Deep SAD", 1, 0.7)};
+  records[2].setup.experiment = "other";
+  records[0].metrics["untrained_auc"] = 0.6;
+  const auto experiments = summarize_experiments(records, published_figures(), "Deep SAD");
+  ASSERT_EQ(experiments.size(), 2U);
+  EXPECT_EQ(experiments[0].reference, "defaults");
+  EXPECT_THAT(experiments[0].columns, ElementsAre("defaults", "batch 200", "defaults, untrained"));
+  EXPECT_EQ(experiments[0].rows[0].comparisons.size(), 2U);
+  EXPECT_EQ(experiments[1].reference, "Deep SAD");
+}
+
 TEST(Summary, RanksTheMethodsOverNormalClasses) {
   std::vector<RunRecord> records;
   for (int normal = 0; normal < 6; ++normal) {

@@ -131,6 +131,15 @@ TEST(ExperimentReport, OneRunAloneCanBeReported) {
   EXPECT_THAT(report_file(one, "tables.md"), HasSubstr("| mine | 50.0 |"));
 }
 
+TEST(ExperimentReport, TakesAnotherReferenceWhereThereIsNoDeepSad) {
+  const std::vector<RunRecord> ablation{run("cardio", "defaults", 0.01, 1, 1, 0.9),
+                                        run("cardio", "no pretraining", 0.01, 1, 1, 0.8)};
+  std::string comparisons;
+  for (const ReportFile& file : experiment_report(ablation, published_figures(), "t", ""))
+    if (file.name == "comparisons.csv") comparisons.assign(file.bytes.begin(), file.bytes.end());
+  EXPECT_THAT(comparisons, HasSubstr(",defaults,no pretraining,1,"));
+}
+
 TEST(ExperimentReport, RefusesWhatItCannotReport) {
   EXPECT_THAT(
       message_of<InvalidArgument>([] { (void)experiment_report({}, published_figures(), "t", "Deep SAD"); }),

@@ -89,6 +89,7 @@ inline constexpr double kRankAlpha = 0.05;
 
 struct Experiment {
   std::string name;
+  std::string reference;             ///< the column that others are compared with
   std::vector<std::string> columns;  ///< the paper's order, others behind; untrained networks last
   std::vector<ExperimentRow> rows;
   std::optional<RankComparison>
@@ -99,7 +100,8 @@ struct Experiment {
 [[nodiscard]] std::string untrained_column(const std::string& column);
 
 /// Groups records by experiment, row and column. Failed runs are counted, runs without an AUC left out.
-/// @param reference the column that others are compared with; its untrained network is a column, too
+/// @param reference the column that others are compared with, and whose untrained network is a column, too;
+/// an experiment that lacks it compares with its first column
 [[nodiscard]] std::vector<Experiment> summarize_experiments(std::span<const RunRecord> records,
                                                             const PublishedFigures& published,
                                                             const std::string& reference);

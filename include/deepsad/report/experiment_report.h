@@ -14,8 +14,9 @@ namespace deepsad {
 /// report.html (tables, curves, tests, heat maps, slowest and failed runs on one page), tables.md and
 /// tables.tex (mean and standard deviation beside the published figures), cells.csv, comparisons.csv and
 /// setups.csv (the same in full precision, and the AUC of every setup).
-/// @param title of the page   @param reference the column that others are compared with
-/// @throws InvalidArgument if there are no records, or the reference is none of their columns (naming those)
+/// @param title of the page   @param reference the column that others are compared with; "" = Deep SAD, or an
+/// experiment's first column where it has none
+/// @throws InvalidArgument if there are no records, or no column has the name of the reference (naming those)
 [[nodiscard]] std::vector<ReportFile> experiment_report(std::span<const RunRecord> records,
                                                         const PublishedFigures& published,
                                                         const std::string& title,
