@@ -1,6 +1,7 @@
 // deepsad train: options from command line, config file and preset; one library call; a run folder.
 #include <fmt/format.h>
 
+#include <future>
 #include <optional>
 
 #include "commands.h"
@@ -10,6 +11,7 @@
 #include "deepsad/model/train_run.h"
 #include "deepsad/nn/generative_network.h"
 #include "deepsad/report/run_report.h"
+#include "deepsad/report/training_curve.h"
 #include "deepsad/storage/run_folder.h"
 #include "run_log.h"
 #include "shared_options.h"
@@ -119,11 +121,14 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
   const StopToken& stop = stop_on_signals();
   RunLog log(console);
   std::optional<RunFolder> folder;
+  std::future<void> pictures;  // what drawing needs comes while the network trains
   const auto on_resolved = [&](const TrainOptions& resolved) {
     folder = claim_folder(arguments, resolved);
     write_config(*folder, resolved);
     log.open(*folder);
     log_options(log, resolved, console.verbosity() == Verbosity::verbose);
+    if (!is_shallow_method(resolved.method))
+      pictures = std::async(std::launch::async | std::launch::deferred, prepare_training_curve);
   };
   try {
     const TrainRun run = train_run(options, log.observer(), &stop, on_resolved);

@@ -699,9 +699,21 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   // What one sample takes: values of all layers, and parameters.
   double values_per_sample = 0, n_learnt = 0, n_outputs = 0;
   const auto add = [&](const NetworkSpec& spec) {
-    // Activations and their gradients of every layer, for whole groups of samples.
-    for (const Shape& shape : layer_shapes(spec))
-      values_per_sample += 2 * static_cast<double>(n_elements(shape));
+    // Outputs and their gradients, for whole groups of samples. Of a batch norm with the activation and
+    // pooling behind it only the last output is kept; reshaping keeps nothing of its own.
+    const std::vector<Shape> shapes = layer_shapes(spec);
+    values_per_sample += 2 * static_cast<double>(n_elements(spec.input));
+    bool normalised = false;
+    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+      const LayerKind kind = spec.layers[i].kind;
+      if (kind == LayerKind::reshape) continue;
+      normalised = kind == LayerKind::batch_norm || (normalised && kind == LayerKind::leaky_relu);
+      std::size_t next = i + 1;
+      while (next < spec.layers.size() && spec.layers[next].kind == LayerKind::reshape) ++next;
+      const bool goes_on = next < spec.layers.size() && (spec.layers[next].kind == LayerKind::leaky_relu ||
+                                                         spec.layers[next].kind == LayerKind::max_pool2d);
+      if (!normalised || !goes_on) values_per_sample += 2 * static_cast<double>(n_elements(shapes[i + 1]));
+    }
     n_learnt += static_cast<double>(n_parameters(spec));
   };
   if (is_generative_method(options.method)) {

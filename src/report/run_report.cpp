@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -157,17 +158,22 @@ std::string scores_csv(const TestScores& test) {
 }
 
 void write_run(const RunFolder& folder, const TrainRun& run) {
+  // Drawn beside the rest: with loading Cairo and finding a font it takes as long as all other files
+  // together.
+  std::future<std::vector<std::uint8_t>> curve;
+  if (!run.phases.empty()) {
+    curve = std::async(std::launch::async | std::launch::deferred, [&run] {
+      const std::string title =
+          fmt::format("{} · {} · seed {}", run.options.dataset, run.options.method, run.model->setup().seed);
+      return encode_png(training_curve(run.phases, title));
+    });
+  }
   if (run.autoencoder) {
     const char* name = is_generative_method(run.options.method) ? "vae_results.json" : "ae_results.json";
     folder.write(name, autoencoder_json(*run.autoencoder));
   }
   folder.write("scores.csv", scores_csv(run.test));
   folder.write("model.safetensors", run.model->to_bytes());
-  if (!run.phases.empty()) {
-    const std::string title =
-        fmt::format("{} · {} · seed {}", run.options.dataset, run.options.method, run.model->setup().seed);
-    folder.write("training_curve.png", encode_png(training_curve(run.phases, title)));
-  }
   std::vector<ReportFile> pictures;
   if (has_pictures(*run.test_data)) {
     pictures = image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores);
@@ -178,6 +184,7 @@ void write_run(const RunFolder& folder, const TrainRun& run) {
   }
   for (const ReportFile& picture : pictures) folder.write(picture.name, picture.bytes);
   folder.write("page.html", run_page(run, pictures));
+  if (curve.valid()) folder.write("training_curve.png", curve.get());
   folder.write("results.json", results_json(run));
 }
 

@@ -331,4 +331,13 @@ Picture training_curve(std::span<const PhaseRecord> phases, const std::string& t
   return canvas.picture();
 }
 
+void prepare_training_curve() noexcept {
+  try {
+    Canvas canvas(1, 1);
+    for (const Weight weight : {Weight::normal, Weight::bold})
+      canvas.text(0, 1, "0", kLabelSize, kText, Align::right, weight);
+  } catch (const std::exception&) {  // drawing will say it
+  }
+}
+
 }  // namespace deepsad

@@ -16,4 +16,9 @@ namespace deepsad {
 /// @throws InvalidArgument if there is no phase
 [[nodiscard]] Picture training_curve(std::span<const PhaseRecord> phases, const std::string& title);
 
+/// Loads the libraries and fonts that training_curve() draws with, some ten milliseconds of work, so that
+/// they are there when it is called. May run beside anything else. What fails here fails again, and is told,
+/// when it draws.
+void prepare_training_curve() noexcept;
+
 }  // namespace deepsad
