@@ -84,6 +84,11 @@ std::map<std::string, double> metrics_of(const TrainRun& run) {
   return metrics;
 }
 
+void mark(RunRecord& record, const std::string& finding) {
+  if (std::find(record.findings.begin(), record.findings.end(), finding) == record.findings.end())
+    record.findings.push_back(finding);
+}
+
 /// The open runs of a grid, each identity once, and what is going on with them.
 class Experiment {
  public:
@@ -163,6 +168,9 @@ class Experiment {
       RunRecord record = record_of(i);
       record.metrics = metrics_of(run);
       for (const Finding& finding : run.findings) record.findings.push_back(finding.name);
+      // What was tested on seen rows, as was asked for, never goes unmarked.
+      if (run.metrics.n_seen_by_training > 0) mark(record, "test_rows_in_training");
+      if (run.metrics.n_seen_by_selection > 0) mark(record, "test_leak");
       if (callbacks_.write_run) record.folder = callbacks_.write_run(*open_[i], run);
       store(i, std::move(record));
     };

@@ -23,8 +23,6 @@
 #include "deepsad/detectors/isolation_forest.h"
 #include "deepsad/detectors/kde.h"
 #include "deepsad/detectors/kernel_machines.h"
-#include "deepsad/evaluation/average_precision.h"
-#include "deepsad/evaluation/roc_auc.h"
 #include "deepsad/nn/catalogue.h"
 #include "deepsad/nn/generative_network.h"
 #include "detectors/autoencoder.h"
@@ -63,6 +61,16 @@ std::vector<std::uint32_t> all_rows(std::size_t n) {
   return rows;
 }
 
+std::vector<std::uint32_t> all_rows_but(const std::vector<std::uint32_t>& left_out, std::size_t n) {
+  std::vector<bool> is_out(n);
+  for (const std::uint32_t row : left_out)
+    if (row < n) is_out[row] = true;
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < n; ++row)
+    if (!is_out[row]) rows.push_back(row);
+  return rows;
+}
+
 Parts split(const SourceData& source, std::uint64_t seed, bool reference) {
   Parts parts;
   if (source.test) {
@@ -83,6 +91,17 @@ Parts split(const SourceData& source, std::uint64_t seed, bool reference) {
   }
   parts.scaler_rows = parts.train_rows;
   return parts;
+}
+
+// What training sees of the data that is tested on: of images nothing, of a table its training part.
+SplitToken split_token(const SourceData& source, const Parts& parts, bool reference) {
+  SplitToken token;
+  if (source.test) return token;
+  token.training_saw(parts.train_rows);
+  token.training_saw(parts.scaler_rows);
+  token.training_saw(parts.test_scaler_rows);
+  if (reference) token.allow_training_rows();
+  return token;
 }
 
 void check_normal_classes(const Dataset& data, std::span<const int> classes, const std::vector<int>& normal) {
@@ -415,19 +434,15 @@ std::unique_ptr<Detector> choose_detector(TrainOptions& options, const Dataset& 
   return make_detector(options, choose_network(options, data), reference);
 }
 
-Metrics metrics_of(const TestScores& test) {
-  Metrics metrics{.roc_auc = roc_auc(std::span<const float>(test.scores), test.labels),
-                  .average_precision = average_precision(std::span<const float>(test.scores), test.labels)};
-  for (const TrueLabel label : test.labels)
-    ++(label == TrueLabel::normal ? metrics.n_normal : metrics.n_anomaly);
-  return metrics;
-}
-
 TestScores test_frame(const SourceData& source, const std::vector<std::uint32_t>& rows,
-                      const std::vector<int>& normal) {
+                      const std::vector<int>& normal, std::shared_ptr<const SplitToken> token) {
   const Dataset& data = test_data(source);
   const std::vector<int> classes = sample_classes(data, rows);
-  return {.rows = rows, .labels = true_labels(classes, normal), .scores = {}, .classes = classes};
+  return {.rows = rows,
+          .labels = true_labels(classes, normal),
+          .scores = {},
+          .classes = classes,
+          .token = std::move(token)};
 }
 
 // What the model file remembers of its training: nothing that depends on the machine, so that equal runs give
@@ -451,8 +466,8 @@ std::string summary_of(const TrainOptions& options, const SemiSupervisedSet& set
       .dump();
 }
 
-void find_data_problems(const TrainOptions& options, const Parts& parts, const SemiSupervisedSet& set,
-                        const Metrics& metrics, bool has_test_part, std::vector<Finding>& findings) {
+void find_data_problems(const TrainOptions& options, const SemiSupervisedSet& set, const Metrics& metrics,
+                        std::vector<Finding>& findings) {
   if (options.ratio_known_outlier > 0 && set.counts.known_anomaly == 0) {
     findings.push_back(
         {"labels_ignored",
@@ -465,15 +480,13 @@ void find_data_problems(const TrainOptions& options, const Parts& parts, const S
          fmt::format("ratio_known_normal {} of {} training rows gives no labelled normal row; raise it",
                      options.ratio_known_normal, set.rows.size())});
   }
-  if (!has_test_part) {
-    if (const std::size_t shared = n_shared_rows(parts.train_rows, parts.test_rows); shared > 0) {
-      findings.push_back(
-          {"test_rows_in_training",
-           fmt::format(
-               "{} of {} test rows belong to the training part, so the AUC is too good (the reference's "
-               "behaviour, asked for by --compat reference)",
-               shared, parts.test_rows.size())});
-    }
+  if (metrics.n_seen_by_training > 0) {
+    findings.push_back(
+        {"test_rows_in_training",
+         fmt::format(
+             "{} of {} test rows belong to the training part, so the AUC is too good (the reference's "
+             "behaviour, asked for by --compat reference)",
+             metrics.n_seen_by_training, metrics.n_normal + metrics.n_anomaly)});
   }
   if (std::isnan(metrics.roc_auc)) {
     findings.push_back({"one_class_test",
@@ -572,7 +585,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     observer.info(fmt::format("known anomaly classes: {}", fmt::join(selection.known_classes, ", ")));
   }
 
-  run.test = test_frame(source, parts.test_rows, options.normal_class);
+  const auto token = std::make_shared<SplitToken>(split_token(source, parts, reference));
+  run.test = test_frame(source, parts.test_rows, options.normal_class, token);
   FitContext context{.pool = pool,
                      .seed = *options.seed,
                      .observer = observer,
@@ -663,25 +677,25 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     test.scores = score_test(*autoencoder);
     run.autoencoder = AutoencoderResult{.train_seconds = run.phases.front().history.seconds,
                                         .test_seconds = seconds_since(start),
-                                        .metrics = metrics_of(test)};
+                                        .metrics = test_metrics(test)};
   }
   if (untrained) {
     TestScores test = run.test;
     test.scores = score_test(*untrained);
-    run.untrained = metrics_of(test);
+    run.untrained = test_metrics(test);
   }
   if (linear) {
     const auto start = Clock::now();
     TestScores test = run.test;
     test.scores = score_test(*linear);
     run.linear = LinearResult{
-        .train_seconds = linear_seconds, .test_seconds = seconds_since(start), .metrics = metrics_of(test)};
+        .train_seconds = linear_seconds, .test_seconds = seconds_since(start), .metrics = test_metrics(test)};
   }
   const auto test_start = Clock::now();
   run.test.scores = score_test(*detector);
   run.test_seconds = seconds_since(test_start);
-  run.metrics = metrics_of(run.test);
-  find_data_problems(options, parts, selection.set, run.metrics, source.test.has_value(), run.findings);
+  run.metrics = test_metrics(run.test);
+  find_data_problems(options, selection.set, run.metrics, run.findings);
   for (const Finding& finding : run.findings)
     observer.warn(fmt::format("{}: {}", finding.name, finding.text));
 
@@ -783,6 +797,7 @@ Evaluation evaluate_model(const Model& model, const std::string& dataset, const 
     parts = split(source, setup.seed, true);
   } else {
     parts.test_rows = source.test ? all_rows(source.test->size()) : setup.test_rows;
+    if (!source.test) parts.train_rows = all_rows_but(setup.test_rows, source.train.size());
   }
   for (const std::uint32_t row : parts.test_rows) {
     if (row >= test_data(source).size()) {
@@ -791,18 +806,28 @@ Evaluation evaluate_model(const Model& model, const std::string& dataset, const 
     }
   }
   Evaluation evaluation;
-  evaluation.test = test_frame(source, parts.test_rows, setup.normal_classes);
+  const auto token = std::make_shared<SplitToken>(split_token(source, parts, setup.reference_split));
+  evaluation.test = test_frame(source, parts.test_rows, setup.normal_classes, token);
+  if (Json::parse(model.summary()).value("selection", "") == "test-leak") {
+    token->selection_saw(parts.test_rows);  // a tenth of them; which, the model does not say
+    token->allow_selection_rows();
+  }
   const Scaler scaler = parts.test_scaler_rows.empty()
                             ? model.scaler()
                             : Scaler::fit(source.train, parts.test_scaler_rows, model.scaler().scaling());
   const auto start = Clock::now();
   evaluation.test.scores = score_rows(model.detector(), scaler, test_data(source), parts.test_rows, pool);
   evaluation.test_seconds = seconds_since(start);
-  evaluation.metrics = metrics_of(evaluation.test);
-  if (setup.reference_split) {
+  evaluation.metrics = test_metrics(evaluation.test);
+  if (evaluation.metrics.n_seen_by_training > 0) {
     observer.warn(
         "test_rows_in_training: the model was trained with --compat reference: test rows include training "
         "rows");
+  }
+  if (evaluation.metrics.n_seen_by_selection > 0) {
+    observer.warn(
+        "test_leak: the model was trained with --selection test-leak: its hyper-parameters were chosen on a "
+        "tenth of the test rows, with their labels");
   }
   evaluation.test_data =
       std::make_shared<const Dataset>(source.test ? std::move(*source.test) : std::move(source.train));

@@ -53,22 +53,13 @@ class GroupBuffer {
   std::size_t size_ = 0;
 };
 
-/// The weights of a plan and their gradients. The first n_partial have a partial gradient for each block of
-/// groups; the others, of operations whose gradient spans the batch, have one.
+/// The weights and partial gradients of a plan.
 template <class T>
 struct ParameterArena {
   AlignedBuffer<T> weights, first_moment, second_moment;
-  AlignedBuffer<T> gradients;  // [n_blocks][n_partial], then those of the other weights
-  std::size_t n_partial = 0, n_blocks = 0;
-  void allocate_for_training(std::size_t blocks) {
-    n_blocks = blocks;
-    first_moment.resize(weights.size());
-    second_moment.resize(weights.size());
-    gradients.resize(n_blocks * n_partial + weights.size() - n_partial);
-  }
-  [[nodiscard]] bool has_partials(std::size_t offset) const { return offset < n_partial; }
+  AlignedBuffer<T> partial_gradients;  // [block][weights.size()]
   [[nodiscard]] T* gradient(std::size_t block, std::size_t offset) {
-    return gradients.data() + (has_partials(offset) ? block : n_blocks - 1) * n_partial + offset;
+    return partial_gradients.data() + block * weights.size() + offset;
   }
 };
 
@@ -95,7 +86,8 @@ class PlanOp {
   virtual void sums(const GroupPlace<T>&) {}
   virtual void finish_sums(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
 
-  // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel.
+  // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel. They
+  // lie in the first partial gradient; the others stay zero.
   [[nodiscard]] virtual bool gradient_spans_batch() const { return false; }
   virtual void batch_gradient(std::size_t /*n_groups*/, std::size_t /*part*/, std::size_t /*parts*/) {}
 

@@ -39,6 +39,13 @@ class NumericError : public Error {
   using Error::Error;
 };
 
+/// A test metric was asked for over rows that training or the choice of hyper-parameters saw. (Program: exit
+/// code 1.)
+class LeakError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The operating system refused: unwritable folder, full disk, file exists. (Program: exit code 1.)
 class IoError : public Error {
  public:

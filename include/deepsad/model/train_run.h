@@ -11,24 +11,11 @@
 
 #include "deepsad/core/progress.h"
 #include "deepsad/data/semi_supervised.h"
+#include "deepsad/evaluation/test_scores.h"
 #include "deepsad/model/model.h"
 #include "deepsad/model/train_options.h"
 
 namespace deepsad {
-
-/// Scores of a test part, with where they come from.
-struct TestScores {
-  std::vector<std::uint32_t> rows;  ///< position in the data set's test part (images) or in the file (tables)
-  std::vector<TrueLabel> labels;
-  std::vector<float> scores;
-  std::vector<int> classes;  ///< original classes, or empty
-};
-
-struct Metrics {
-  double roc_auc = 0;            ///< NaN if the test set has one class only
-  double average_precision = 0;  ///< NaN likewise
-  std::size_t n_normal = 0, n_anomaly = 0;
-};
 
 struct AutoencoderResult {
   double train_seconds = 0, test_seconds = 0;
