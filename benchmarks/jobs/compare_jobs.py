@@ -5,7 +5,9 @@
         --data DATA --out DIR
 
 The two sides run in turns, round by round; a figure is the median over the rounds. The peer's column leaves out the start of
-Python and the import of torch, the column behind it does not; ours leave out nothing. --epochs shortens both phases of the MNIST job on both sides alike.
+Python and the import of torch, the column behind it does not; ours leave out nothing. Both read the data from the same files.
+--epochs shortens both phases of the MNIST job on both sides alike. --peer-epochs N measures PyTorch's side of it with 1 and with N
+epochs of each phase and goes on in a straight line (in full it takes some seven minutes a round); the table then says so.
 
 Needs: python3-torch, python3-numpy, python3-scipy. Writes DIR/jobs.json and DIR/jobs.md.
 """
@@ -58,6 +60,9 @@ def main():
     parser.add_argument("--out", required=True, help="folder for jobs.json and jobs.md; made if missing")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (default 3)")
     parser.add_argument("--epochs", type=int, default=150, help="epochs of each phase of the MNIST job (default 150)")
+    parser.add_argument("--peer-epochs", type=int, default=0, help="measure the peer with so many and scale (default: all)")
+    parser.add_argument("--parts", nargs="+", choices=["mnist", "cardio", "seeds", "score", "row", "start"],
+                        default=["mnist", "cardio", "seeds", "score", "row", "start"], help="default: all")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: processors")
     arguments = parser.parse_args()
     t = arguments.threads
@@ -91,22 +96,43 @@ def main():
         }
         model = None
         for name, (ours_words, peer_words) in jobs.items():
+            if ours_words[0] not in arguments.parts and not (ours_words[0] == "mnist" and "score" in arguments.parts):
+                continue  # scoring needs the model of the first
+            scaled = ours_words[0] == "mnist" and 1 < arguments.peer_epochs < arguments.epochs
             if arguments.epochs <= 50 and "--preset" in ours_words:
                 ours_words = ours_words + ["--lr-milestone", str(max(1, arguments.epochs - 1))]
             ours, theirs, with_start, memory, their_memory = [], [], [], [], []
-            variant = peer(["trial", *peer_words[1:]], t)
-            variant.pop("with_start")
-            variant.pop("peak_memory_bytes")
+            variant = {}
+            if ours_words[0] in arguments.parts:
+                variant = peer(["trial", *peer_words[1:]], t)
+                variant.pop("with_start")
+                variant.pop("peak_memory_bytes")
             for _ in range(arguments.rounds):
                 folder, (seconds, peak) = train([*ours_words, "--num-threads", str(t)])
                 ours.append(seconds)
                 memory.append(peak)
-                answer = peer([*peer_words, "--variant", json.dumps(variant)], t)
+                if "mnist" in ours_words:
+                    model = os.path.join(folder, "model.safetensors")
+                    if "mnist" not in arguments.parts:
+                        break
+
+                def with_epochs(n):
+                    more = ["--epochs", str(n), "--ae-epochs", str(n), "--milestone", "0"] if scaled else []
+                    return peer([*peer_words, *more, "--variant", json.dumps(variant)], t)
+
+                answer = with_epochs(arguments.peer_epochs)
+                if scaled:
+                    few = with_epochs(1)
+                    rest = (arguments.epochs - arguments.peer_epochs) / (arguments.peer_epochs - 1)
+                    for key in ("seconds", "with_start"):
+                        answer[key] += rest * (answer[key] - few[key])
                 with_start.append(answer["with_start"])
                 theirs.append(answer["seconds"])
                 their_memory.append(answer["peak_memory_bytes"])
-                if "mnist" in ours_words:
-                    model = os.path.join(folder, "model.safetensors")
+            if not theirs:
+                continue
+            if scaled:
+                name += f"; PyTorch's time from 1 + 1 and {arguments.peer_epochs} + {arguments.peer_epochs}"
             say({"job": name, "threads": t, "deepsad": median(ours), "peer": median(theirs),
                  "peer_with_start": median(with_start), "ratio": median(theirs) / median(ours),
                  "ratio_with_start": median(with_start) / median(ours), "deepsad_peak_memory": median(memory),
@@ -114,28 +140,40 @@ def main():
 
         grid = ["mnist", "--preset", "readme", *labels, "--n-epochs", "3", "--ae-n-epochs", "3", "--lr-milestone", "2",
                 "--seeds", "1-10"]
-        together, after = [], []
-        for _ in range(arguments.rounds):
-            together.append(train([*grid, "--jobs", str(t)])[1][0])
-            after.append(train([*grid, "--jobs", "1"])[1][0])
-        say({"job": f"ten seeds of MNIST (3 + 3 epochs), {t} at a time against one after the other on {t} threads",
-             "threads": t, "deepsad": median(together), "peer": median(after), "ratio": median(after) / median(together)})
+        if "seeds" in arguments.parts:
+            together, after = [], []
+            for _ in range(arguments.rounds):
+                together.append(train([*grid, "--jobs", str(t)])[1][0])
+                after.append(train([*grid, "--jobs", "1"])[1][0])
+            say({"job": f"ten seeds of MNIST (3 + 3 epochs), {t} at a time against one after the other on {t} threads",
+                 "threads": t, "deepsad": median(together), "peer": median(after),
+                 "ratio": median(after) / median(together)})
 
-        test_images = os.path.join(arguments.data, "mnist", "t10k-images-idx3-ubyte.gz")
-        ours, theirs = [], []
-        for _ in range(arguments.rounds):
-            ours.append(min(timed([arguments.program, "score", model, test_images, "--num-threads", str(t)])[0]
-                            for _ in range(3)))
-            theirs.append(peer(["score", "--data", arguments.data], t)["seconds"])
-        say({"job": "score 10,000 MNIST images, process start, model and file included", "threads": t,
-             "deepsad": median(ours), "peer": median(theirs), "ratio": median(theirs) / median(ours)})
+        if "score" in arguments.parts:
+            test_images = os.path.join(arguments.data, "mnist", "t10k-images-idx3-ubyte.gz")
+            ours, memory, theirs = [], [], []
+            for _ in range(arguments.rounds):
+                seconds, peak = min(timed([arguments.program, "score", model, test_images, "--num-threads", str(t)])
+                                    for _ in range(5))
+                ours.append(seconds)
+                memory.append(peak)
+                theirs.append(peer(["score", "--data", arguments.data], t))
+            for what, key, form in (("with both files read", "whole_seconds", "whole_form"),
+                                    ("neither model nor file, warm", "seconds", "form")):
+                peer_seconds = median([answer[key] for answer in theirs])
+                say({"job": f"score 10,000 MNIST images from files, process start included; PyTorch without its start, {what} "
+                            f"({theirs[0][form]})", "threads": t, "deepsad": median(ours), "peer": peer_seconds,
+                     "ratio": peer_seconds / median(ours), "deepsad_peak_memory": median(memory),
+                     "peer_peak_memory": median([answer["peak_memory_bytes"] for answer in theirs])})
 
-        bench = json.loads(subprocess.run([arguments.bench], stdout=subprocess.PIPE, check=True, text=True).stdout)
+        bench = []
+        if "row" in arguments.parts:
+            bench = json.loads(subprocess.run([arguments.bench], stdout=subprocess.PIPE, check=True, text=True).stdout)
         for row in bench:
             say({"job": f"one row, {row['network']}, in the library, warm", "threads": 1, "p50": row["p50"],
                  "p99": row["p99"], "rows_per_second": row["rows_per_second"]})
 
-        for words in (["--help"], ["version"], ["train", "--help"]):
+        for words in (["--help"], ["version"], ["train", "--help"]) if "start" in arguments.parts else ():
             times = [timed([arguments.program, *words])[0] for _ in range(21)]
             say({"job": f"deepsad {' '.join(words)}", "threads": 1, "deepsad": median(times)})
 

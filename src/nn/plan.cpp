@@ -80,11 +80,9 @@ struct Plan<T>::Impl {
   ParameterArena<T> parameters;
   std::vector<TensorInfo> tensors;
   std::vector<std::size_t> tensor_offset;  // into the arena, by tensor; weights and biases only
-  // The optimiser's work, in pieces of at most kAdamChunk parameters. `summed`: the first partial gradient
-  // holds all.
+  // The optimiser's work, in pieces of at most kAdamChunk parameters.
   struct AdamPiece {
     std::size_t begin, size;
-    bool summed;
   };
   std::vector<AdamPiece> adam_pieces;
   std::vector<double> lane_losses;
@@ -121,32 +119,31 @@ struct Plan<T>::Impl {
 
   void place_parameters() {
     tensors = state_tensors(spec);
+    tensor_offset.resize(tensors.size());
     std::size_t offset = 0;
-    for (const TensorInfo& tensor : tensors) {
-      tensor_offset.push_back(offset);
-      if (tensor.role == TensorRole::weight || tensor.role == TensorRole::bias) {
-        offset += round_up(n_elements(tensor.shape), kAlignment / sizeof(float));
+    // Linear layers take their gradient over the whole batch (DenseOp): behind all that have partial ones.
+    for (const bool linear : {false, true}) {
+      if (linear) parameters.n_partial = offset;
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        if (!is_parameter(i) || (spec.layers[tensors[i].layer].kind == LayerKind::linear) != linear) continue;
+        tensor_offset[i] = offset;
+        offset += round_up(n_elements(tensors[i].shape), kAlignment / sizeof(float));
       }
     }
     parameters.weights.resize(offset);
-    if (training()) {
-      parameters.first_moment.resize(offset);
-      parameters.second_moment.resize(offset);
-      parameters.partial_gradients.resize(offset * n_blocks(max_groups));
-    }
+    if (training()) parameters.allocate_for_training(n_blocks(max_groups));
+  }
+
+  [[nodiscard]] bool is_parameter(std::size_t tensor) const {
+    return tensors[tensor].role == TensorRole::weight || tensors[tensor].role == TensorRole::bias;
   }
 
   void cut_adam() {
     for (std::size_t i = 0; i < tensors.size(); ++i) {
-      const TensorRole role = tensors[i].role;
-      if (role != TensorRole::weight && role != TensorRole::bias) continue;
-      const auto op = std::find_if(ops.begin(), ops.end(), [&](const auto& candidate) {
-        return candidate->layer == tensors[i].layer && candidate->has_weights();
-      });
-      const bool summed = op != ops.end() && (*op)->gradient_spans_batch();
+      if (!is_parameter(i)) continue;
       const std::size_t n = n_elements(tensors[i].shape);
       for (std::size_t begin = 0; begin < n; begin += kAdamChunk) {
-        adam_pieces.push_back({tensor_offset[i] + begin, std::min(kAdamChunk, n - begin), summed});
+        adam_pieces.push_back({tensor_offset[i] + begin, std::min(kAdamChunk, n - begin)});
       }
     }
   }
@@ -488,15 +485,14 @@ struct Plan<T>::Impl {
         .weight_decay = weight_decay,
         .bias_correction1 = static_cast<T>(1 - std::pow(kBeta1, static_cast<double>(step))),
         .bias_correction2 = static_cast<T>(1 - std::pow(kBeta2, static_cast<double>(step)))};
-    const std::size_t n = parameters.weights.size();
     const auto update_piece = [&](std::size_t i) {
       const AdamPiece& piece = adam_pieces[i];
-      kernels::adam(piece.size, constants, parameters.partial_gradients.data() + piece.begin,
-                    piece.summed ? 1 : last_blocks, n, parameters.weights.data() + piece.begin,
-                    parameters.first_moment.data() + piece.begin,
+      kernels::adam(piece.size, constants, parameters.gradient(0, piece.begin),
+                    parameters.has_partials(piece.begin) ? last_blocks : 1, parameters.n_partial,
+                    parameters.weights.data() + piece.begin, parameters.first_moment.data() + piece.begin,
                     parameters.second_moment.data() + piece.begin);
     };
-    if (n < 8 * kAdamChunk / last_blocks) {
+    if (parameters.weights.size() < 8 * kAdamChunk / last_blocks) {
       for (std::size_t i = 0; i < adam_pieces.size(); ++i) update_piece(i);
     } else {
       pool->parallel_for(adam_pieces.size(), update_piece);
@@ -547,7 +543,7 @@ void Plan<T>::load(const StateDict& state) {
                    [](float v) { return static_cast<T>(v); });
   }
   for (auto* buffer :
-       {&impl.parameters.first_moment, &impl.parameters.second_moment, &impl.parameters.partial_gradients}) {
+       {&impl.parameters.first_moment, &impl.parameters.second_moment, &impl.parameters.gradients}) {
     std::fill(buffer->begin(), buffer->end(), T{0});
   }
   impl.step = 0;
@@ -702,10 +698,11 @@ std::span<T> Plan<T>::weights() {
 
 template <class T>
 std::vector<T> Plan<T>::gradient() const {
-  const std::size_t n = impl_->parameters.weights.size();
-  std::vector<T> sum(n, T{0});
-  for (std::size_t block = 0; block < impl_->last_blocks; ++block) {
-    for (std::size_t i = 0; i < n; ++i) sum[i] += impl_->parameters.partial_gradients[block * n + i];
+  ParameterArena<T>& parameters = impl_->parameters;
+  std::vector<T> sum(parameters.weights.size(), T{0});
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    const std::size_t blocks = parameters.has_partials(i) ? impl_->last_blocks : 1;
+    for (std::size_t block = 0; block < blocks; ++block) sum[i] += *parameters.gradient(block, i);
   }
   return sum;
 }

@@ -53,13 +53,22 @@ class GroupBuffer {
   std::size_t size_ = 0;
 };
 
-/// The weights and partial gradients of a plan.
+/// The weights of a plan and their gradients. The first n_partial have a partial gradient for each block of
+/// groups; the others, of operations whose gradient spans the batch, have one.
 template <class T>
 struct ParameterArena {
   AlignedBuffer<T> weights, first_moment, second_moment;
-  AlignedBuffer<T> partial_gradients;  // [block][weights.size()]
+  AlignedBuffer<T> gradients;  // [n_blocks][n_partial], then those of the other weights
+  std::size_t n_partial = 0, n_blocks = 0;
+  void allocate_for_training(std::size_t blocks) {
+    n_blocks = blocks;
+    first_moment.resize(weights.size());
+    second_moment.resize(weights.size());
+    gradients.resize(n_blocks * n_partial + weights.size() - n_partial);
+  }
+  [[nodiscard]] bool has_partials(std::size_t offset) const { return offset < n_partial; }
   [[nodiscard]] T* gradient(std::size_t block, std::size_t offset) {
-    return partial_gradients.data() + block * weights.size() + offset;
+    return gradients.data() + (has_partials(offset) ? block : n_blocks - 1) * n_partial + offset;
   }
 };
 
@@ -86,8 +95,7 @@ class PlanOp {
   virtual void sums(const GroupPlace<T>&) {}
   virtual void finish_sums(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
 
-  // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel. They
-  // lie in the first partial gradient; the others stay zero.
+  // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel.
   [[nodiscard]] virtual bool gradient_spans_batch() const { return false; }
   virtual void batch_gradient(std::size_t /*n_groups*/, std::size_t /*part*/, std::size_t /*parts*/) {}
 
