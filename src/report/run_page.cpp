@@ -259,6 +259,13 @@ Html metrics_table(const TrainRun& run) {
   if (run.autoencoder)
     add(is_generative_method(run.options.method) ? "its VAE" : "its autoencoder (reconstruction error)",
         run.autoencoder->metrics, run.autoencoder->train_seconds, run.autoencoder->test_seconds);
+  if (run.untrained) {
+    const Metrics& m = *run.untrained;
+    table.rows.push_back({text_cell("the network before any training"),
+                          number_cell(percent_text(m.roc_auc), m.roc_auc),
+                          number_cell(percent_text(m.average_precision), m.average_precision),
+                          number_cell("", std::nan("")), number_cell("", std::nan(""))});
+  }
   return html_table(table);
 }
 
@@ -416,9 +423,16 @@ std::string evaluation_page(const Model& model, const Evaluation& evaluation,
                          {"test normals", std::to_string(metrics.n_normal)},
                          {"test anomalies", std::to_string(metrics.n_anomaly)},
                          {"scoring time", duration_text(evaluation.test_seconds)}});
-  if (setup.reference_split)
-    body += element("p", {{"class", "bad"}},
-                    "Trained with --compat reference: test rows include training rows; for comparison only.");
+  if (metrics.n_seen_by_training > 0)
+    body +=
+        element("p", {{"class", "bad"}},
+                fmt::format("{} test rows were training rows, so the AUC is too good; for comparison only.",
+                            metrics.n_seen_by_training));
+  if (metrics.n_seen_by_selection > 0)
+    body +=
+        element("p", {{"class", "bad"}},
+                "Hyper-parameters were chosen on labelled test rows, so the AUC is too good; for comparison "
+                "only.");
   body +=
       section("Test", test_charts(evaluation.test, metrics, model.detector()) +
                           class_table(evaluation.test, *evaluation.test_data, setup.known_anomaly_classes));
