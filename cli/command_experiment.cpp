@@ -9,10 +9,12 @@
 #include "commands.h"
 #include "deepsad/core/error.h"
 #include "deepsad/experiment/runner.h"
+#include "deepsad/experiment/spread.h"
 #include "deepsad/model/options_file.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/storage/run_folder.h"
 #include "experiment_board.h"
+#include "ranks.h"
 #include "run_log.h"
 #include "shared_options.h"
 
@@ -103,6 +105,23 @@ std::string write_folder(const std::string& parent, const GridRun& run, const Tr
 
 }  // namespace
 
+namespace {
+
+// A worker is silent: the process that owns the store tells how the experiment goes.
+int join(const Arguments& arguments, const Grid& grid, const ExperimentOptions& options) {
+  const std::string address = arguments.has("join") ? arguments.text("join") : share_address("");
+  ExperimentCallbacks callbacks;
+  if (arguments.has("folders")) {
+    callbacks.write_run = [&](const GridRun& run, const TrainRun& result) {
+      return write_folder(arguments.text("folders"), run, result);
+    };
+  }
+  (void)join_experiment(grid, address, options, callbacks, &stop_on_signals());
+  return kDone;
+}
+
+}  // namespace
+
 int run_experiment_run(const Arguments& arguments, Console& console) {
   const Grid grid = grid_of(arguments);
   const ExperimentOptions options{.data_dir = data_dir(arguments),
@@ -113,10 +132,22 @@ int run_experiment_run(const Arguments& arguments, Console& console) {
     console.print(counts_table(grid, stored_states(arguments)));
     return kDone;
   }
+  const Ranks where = ranks();
+  if (arguments.has("join") || where.rank > 0) return join(arguments, grid, options);
   Store store = open_store(arguments);
   const StopToken& stop = stop_on_signals();
   ExperimentState state;
   {
+    std::optional<ExperimentServer> server;
+    if (arguments.flag("serve") || where.n_ranks > 1) {
+      enrol(grid, store, options.retry_failed);
+      server.emplace(grid, store.path());
+      if (where.n_ranks > 1) (void)share_address(server->address());
+      if (arguments.flag("serve"))
+        console.say(fmt::format("workers: deepsad experiment run {}{} --join {}", arguments.text("GRID"),
+                                arguments.has("subset") ? " --subset " + arguments.text("subset") : "",
+                                server->address()));
+    }
     ExperimentBoard board(console, grid, store);
     ExperimentCallbacks callbacks;
     callbacks.on_planned = [&](const ExperimentState& s, const ManyRunsPlan& plan) {

@@ -5,10 +5,10 @@ set -euo pipefail
 
 build_packages=(
   build-essential cmake ninja-build pkg-config
-  libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libisal-dev libpng-dev libsqlite3-dev libssl-dev
+  libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libisal-dev libopenmpi-dev libpng-dev libsqlite3-dev libssl-dev
   libtomlplusplus-dev nlohmann-json3-dev
 )
-test_packages=(chromium clang-format googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev python3)
+test_packages=(chromium clang-format googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev openmpi-bin python3)
 benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)
 
 case "${1:-}" in

@@ -19,6 +19,7 @@
 #include "deepsad/core/memory.h"
 #include "deepsad/core/parallel.h"
 #include "deepsad/core/version.h"
+#include "experiment/run_desk.h"
 
 namespace deepsad {
 namespace {
@@ -89,33 +90,58 @@ void mark(RunRecord& record, const std::string& finding) {
     record.findings.push_back(finding);
 }
 
+/// The store of this process.
+class StoreDesk final : public RunDesk {
+ public:
+  StoreDesk(const Grid& grid, Store& store) : grid_(grid), store_(store), heartbeat_(store.path()) {}
+  [[nodiscard]] std::vector<std::string> open_runs() override {
+    std::vector<std::string> open;
+    for (const auto& [id, state] : store_.states())
+      if (!state) open.push_back(id);
+    return open;
+  }
+  [[nodiscard]] Store::Claimed claim(const std::vector<ClaimCandidate>& candidates,
+                                     const std::string& group) override {
+    return store_.claim(candidates, group);
+  }
+  void finish(const RunRecord& record) override {
+    (void)store_.finish(record);  // another process can only have stored the same
+  }
+  void release() override { store_.release_claims(); }
+  [[nodiscard]] ExperimentState state() override { return experiment_state(grid_, store_); }
+
+ private:
+  const Grid& grid_;
+  Store& store_;
+  Heartbeat heartbeat_;
+};
+
 /// The open runs of a grid, each identity once, and what is going on with them.
 class Experiment {
  public:
-  Experiment(const Grid& grid, Store& store, const ExperimentOptions& options,
+  Experiment(RunDesk& desk, const Grid& grid, const ExperimentOptions& options,
              const ExperimentCallbacks& callbacks)
-      : grid_(grid), store_(store), options_(options), callbacks_(callbacks) {}
-
-  void run(const StopToken* stop) {
-    enrol();
-    const auto states = store_.states();
-    std::set<std::string> taken;
-    for (const GridRun& run : grid_.runs) {
-      if (!taken.insert(run.setup.id).second || states.at(run.setup.id)) continue;
+      : desk_(desk), options_(options), callbacks_(callbacks) {
+    const std::vector<std::string> ids = desk.open_runs();
+    std::set<std::string> left(ids.begin(), ids.end());
+    for (const GridRun& run : grid.runs) {
+      if (left.erase(run.setup.id) == 0) continue;
       open_.push_back(&run);
       candidates_.push_back({run.setup.id, run.group});
     }
-    if (open_.empty()) {
-      if (callbacks_.on_planned) callbacks_.on_planned(experiment_state(grid_, store_), ManyRunsPlan{});
-      return;
-    }
     started_.resize(open_.size());
     job_of_.resize(open_.size());
-    const Heartbeat heartbeat(store_.path());
+  }
+
+  void run(const StopToken* stop) {
+    if (open_.empty()) {
+      if (callbacks_.on_planned) callbacks_.on_planned(desk_.state(), ManyRunsPlan{});
+      return;
+    }
     try {
       train_many(train_options(), {.n_jobs = n_jobs()}, train_callbacks(), stop);
     } catch (...) {
-      store_.release_claims();
+      desk_.release();
       throw;
     }
   }
@@ -125,17 +151,6 @@ class Experiment {
     std::string utc;
     Clock::time_point time;
   };
-
-  void enrol() {
-    std::vector<RunSetup> setups;
-    std::vector<std::string> ids;
-    for (const GridRun& run : grid_.runs) {
-      setups.push_back(run.setup);
-      ids.push_back(run.setup.id);
-    }
-    store_.enrol(setups);
-    if (options_.retry_failed) store_.reopen_failed(ids);
-  }
 
   [[nodiscard]] std::size_t n_jobs() const {
     return options_.n_jobs == 0 ? available_processors() : options_.n_jobs;
@@ -158,7 +173,7 @@ class Experiment {
     callbacks.untrained = true;
     callbacks.on_planned = [this](const ManyRunsPlan& plan) {
       group_of_job_.resize(plan.n_jobs);
-      if (callbacks_.on_planned) callbacks_.on_planned(experiment_state(grid_, store_), plan);
+      if (callbacks_.on_planned) callbacks_.on_planned(desk_.state(), plan);
     };
     callbacks.next = [this](std::size_t job) { return next(job); };
     callbacks.on_progress = [this](std::size_t i, const Progress& progress) {
@@ -184,10 +199,10 @@ class Experiment {
   }
 
   NextRun next(std::size_t job) {
-    const Store::Claimed claimed = store_.claim(candidates_, group_of_job_[job]);
+    const Store::Claimed claimed = desk_.claim(candidates_, group_of_job_[job]);
     if (!claimed.position) {
       if (!claimed.others_at_work) return {};
-      if (callbacks_.on_waiting) callbacks_.on_waiting(experiment_state(grid_, store_));
+      if (callbacks_.on_waiting) callbacks_.on_waiting(desk_.state());
       return {.position = {}, .later = true};
     }
     const std::size_t i = *claimed.position;
@@ -208,12 +223,11 @@ class Experiment {
   }
 
   void store(std::size_t i, RunRecord record) {
-    (void)store_.finish(record);  // another process can only have stored the same
-    if (callbacks_.on_finished) callbacks_.on_finished(job_of_[i], record, experiment_state(grid_, store_));
+    desk_.finish(record);
+    if (callbacks_.on_finished) callbacks_.on_finished(job_of_[i], record, desk_.state());
   }
 
-  const Grid& grid_;
-  Store& store_;
+  RunDesk& desk_;
   const ExperimentOptions& options_;
   const ExperimentCallbacks& callbacks_;
   std::vector<const GridRun*> open_;
@@ -239,10 +253,36 @@ ExperimentState experiment_state(const Grid& grid, const Store& store) {
   return state;
 }
 
+void enrol(const Grid& grid, Store& store, bool retry_failed) {
+  std::vector<RunSetup> setups;
+  std::vector<std::string> ids;
+  for (const GridRun& run : grid.runs) {
+    setups.push_back(run.setup);
+    ids.push_back(run.setup.id);
+  }
+  store.enrol(setups);
+  if (retry_failed) store.reopen_failed(ids);
+}
+
+void work_at(RunDesk& desk, const Grid& grid, const ExperimentOptions& options,
+             const ExperimentCallbacks& callbacks, const StopToken* stop) {
+  Experiment(desk, grid, options, callbacks).run(stop);
+}
+
+std::vector<ClaimCandidate> candidates_of(const Grid& grid) {
+  std::vector<ClaimCandidate> candidates;
+  std::set<std::string> taken;
+  for (const GridRun& run : grid.runs)
+    if (taken.insert(run.setup.id).second) candidates.push_back({run.setup.id, run.group});
+  return candidates;
+}
+
 ExperimentState run_experiment(const Grid& grid, Store& store, const ExperimentOptions& options,
                                const ExperimentCallbacks& callbacks, const StopToken* stop) {
-  Experiment(grid, store, options, callbacks).run(stop);
-  return experiment_state(grid, store);
+  enrol(grid, store, options.retry_failed);
+  StoreDesk desk(grid, store);
+  work_at(desk, grid, options, callbacks, stop);
+  return desk.state();
 }
 
 }  // namespace deepsad

@@ -416,6 +416,13 @@ void Store::release_claims() {
   transaction.commit();
 }
 
+void Store::release_claims(std::span<const std::string> ids) {
+  sqlite::Transaction transaction(state_->connection);
+  auto statement = state_->connection.prepare("DELETE FROM claims WHERE run = ?1");
+  for (const std::string& id : ids) statement.bind(1, id).run();
+  transaction.commit();
+}
+
 bool Store::finish(const RunRecord& record) {
   check_metrics(record);
   sqlite::Transaction transaction(state_->connection);

@@ -43,6 +43,9 @@ struct ExperimentCallbacks {
 /// Where the runs of a grid stand in a store. Runs that the store does not know are open.
 [[nodiscard]] ExperimentState experiment_state(const Grid& grid, const Store& store);
 
+/// Adds the grid's setups to the store, and makes failed runs open again if they are to be retried.
+void enrol(const Grid& grid, Store& store, bool retry_failed);
+
 /// Enrols the grid's setups and trains its open runs, each once, as long as there are any; the result of a
 /// run is the same as that of train_run() with its options. Data sets are loaded once, equal pretraining is
 /// done once. A run that fails is stored with its error. Returns when no run is open, in this process or

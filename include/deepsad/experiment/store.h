@@ -76,8 +76,9 @@ class Store {
   [[nodiscard]] Claimed claim(std::span<const ClaimCandidate> candidates, const std::string& group);
   /// Says that this process is alive, for all its claims.
   void renew_claims();
-  /// Gives all claims of this process back.
+  /// Gives all claims of this process back, or those of these runs.
   void release_claims();
+  void release_claims(std::span<const std::string> ids);
 
   /// Stores the result of a claimed run. @returns false, changing nothing, if another process was faster
   [[nodiscard]] bool finish(const RunRecord& record);
