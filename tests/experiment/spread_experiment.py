@@ -61,7 +61,7 @@ def over_mpi(program, mpirun, folder, whole):
         store = os.path.join(folder, f"ranks{n_ranks}.sqlite")
         job = subprocess.Popen([*start, "-np", str(n_ranks), *command(program, folder, "--store", store)],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-        if kill and not kill_rank(job.pid, n_ranks - 1):
+        if kill and not (wait_for_result(store) and kill_rank(job.pid, n_ranks - 1)):
             sys.exit("spread_experiment.py: the rank to kill was not found")
         out, _ = job.communicate(timeout=120)
         if job.returncode != 0:
@@ -69,8 +69,18 @@ def over_mpi(program, mpirun, folder, whole):
         check(f"{n_ranks} MPI ranks{', one killed' if kill else ''}", store, whole)
 
 
+def wait_for_result(store):
+    """Until a run is done: then all ranks have met, and MPI is out of the way."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if os.path.exists(store) and kill_experiment.results(store)[0]:
+            return True
+        time.sleep(0.02)
+    return False
+
+
 def kill_rank(mpirun_pid, rank):
-    """Waits until the rank is at work (it talks to rank 0), then kills it."""
+    """Kills that rank of the job."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -82,7 +92,6 @@ def kill_rank(mpirun_pid, rank):
             except (OSError, ValueError):
                 continue
             if parent == mpirun_pid and f"OMPI_COMM_WORLD_RANK={rank}".encode() in variables:
-                time.sleep(0.5)
                 os.kill(int(pid), signal.SIGKILL)
                 return True
         time.sleep(0.01)
