@@ -58,7 +58,7 @@ struct ThreadPool::State {
   alignas(64) std::size_t n = 0;
   Function function = nullptr;
   void* body = nullptr;
-  bool stopping = false;
+  std::atomic<bool> stopping{false};             // read by workers that are late for the last job, too
   std::atomic<std::size_t> first_failed{kNone};  // lowest index that threw
   std::mutex error_mutex;
   std::exception_ptr error;  // what it threw
@@ -113,7 +113,7 @@ struct ThreadPool::State {
     std::uint64_t seen = 0;
     for (;;) {
       seen = wait_for_change(generation, seen);
-      if (stopping) return;
+      if (stopping.load(std::memory_order_relaxed)) return;
       take_part(worker);
     }
   }
@@ -129,7 +129,7 @@ ThreadPool::ThreadPool(std::size_t n_threads)
 }
 
 ThreadPool::~ThreadPool() {
-  state_->stopping = true;
+  state_->stopping.store(true, std::memory_order_relaxed);
   state_->generation.fetch_add(1, std::memory_order_release);
   state_->generation.notify_all();
   for (auto& thread : state_->threads) thread.join();
