@@ -38,11 +38,13 @@ double seconds() {
 }
 
 std::unique_ptr<Detector> make(const std::string& method) {
-  if (method == "kde") return make_kde({});
-  if (method == "isolation_forest") return make_isolation_forest({});
+  // All rows are trained on, as by the peers, which know no labels.
+  if (method == "kde") return make_kde({.exclude_labelled_anomalies = false});
+  if (method == "isolation_forest") return make_isolation_forest({.exclude_labelled_anomalies = false});
   KernelChoice kernel{.width = KernelWidth::value, .gamma = 1.0 / 128};
   if (method.ends_with("_grid")) kernel.width = KernelWidth::grid;
-  if (method.starts_with("oc_svm")) return make_one_class_svm({.kernel = kernel});
+  if (method.starts_with("oc_svm"))
+    return make_one_class_svm({.kernel = kernel, .exclude_labelled_anomalies = false});
   return make_ssad({.kernel = kernel});
 }
 
