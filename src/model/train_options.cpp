@@ -451,7 +451,8 @@ std::vector<OptionDeclaration> declare_options() {
               "L2 penalty: gradient += weight_decay * weight")
           .range(at_least(0)));
   add(Declare("ae_exclude_labelled_anomalies", &T::ae_exclude_labelled_anomalies, pretraining,
-              "leave the labelled anomalies out of the autoencoder's training"));
+              "leave the labelled anomalies out of the autoencoder's training")
+          .shown_default("false; method autoencoder: true"));
 
   const std::string vae = "Training of the VAE (vae, dgm_m1m2)";
   add(Declare("vae_optimizer_name", &T::vae_optimizer_name, vae, "optimiser").one_of({"adam"}));
@@ -471,7 +472,8 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare("vae_weight_decay", &T::vae_weight_decay, vae, "L2 penalty: gradient += weight_decay * weight")
           .range(at_least(0)));
   add(Declare("vae_exclude_labelled_anomalies", &T::vae_exclude_labelled_anomalies, vae,
-              "leave the labelled anomalies out of the VAE's training"));
+              "leave the labelled anomalies out of the VAE's training")
+          .shown_default("false; method vae: true"));
 
   const std::string generative = "Deep generative models";
   add(Declare("log_variance", &T::log_variance, generative,
@@ -694,6 +696,9 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
         apply(start, assignment);
   TrainOptions options = starting_options(start.preset, start.compat);
   if (start.method == kM2) options.pretrain = false;  // it has nothing to pretrain
+  // Methods that ignore labels do not learn known anomalies as if they were normal.
+  options.ae_exclude_labelled_anomalies = start.method == "autoencoder";
+  options.vae_exclude_labelled_anomalies = start.method == "vae" && start.compat != "reference";
   if (start.compat == "reference" && chooses_width(start.method)) options.selection = "test-leak";
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer) apply(options, assignment);

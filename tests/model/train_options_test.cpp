@@ -233,6 +233,17 @@ TEST(TrainOptions, CompatReferenceTakesTheCenterOverAllRowsUnlessToldOtherwise) 
             "without-labelled-anomalies");
 }
 
+TEST(TrainOptions, MethodsThatIgnoreLabelsDoNotLearnKnownAnomalies) {
+  EXPECT_TRUE(merge_options({given("method", "autoencoder")}).ae_exclude_labelled_anomalies);
+  EXPECT_FALSE(merge_options({given("method", "deep_sad")}).ae_exclude_labelled_anomalies);
+  EXPECT_TRUE(merge_options({given("method", "vae")}).vae_exclude_labelled_anomalies);
+  EXPECT_FALSE(
+      merge_options({given("method", "vae"), given("compat", "reference")}).vae_exclude_labelled_anomalies);
+  EXPECT_FALSE(
+      merge_options({given("method", "autoencoder"), given("ae_exclude_labelled_anomalies", "false")})
+          .ae_exclude_labelled_anomalies);
+}
+
 TEST(TrainOptions, TablesAreScaledAsThePresetsSourceDoes) {
   TrainOptions options;
   EXPECT_EQ(resolved_scaling(options), "min-max");
