@@ -362,9 +362,12 @@ Html critical_difference_diagram(const FigureText& text, const std::vector<std::
   const auto x_of = [&](double rank) { return margin + (rank - 1) * unit; };
 
   Html drawing = line(x_of(1), kAxisY, x_of(static_cast<double>(k)), kAxisY, "axis");
+  constexpr double kRoomOfARank = 22;
+  const auto step = static_cast<std::size_t>(std::max(1.0, std::ceil(kRoomOfARank / unit)));
   for (std::size_t rank = 1; rank <= k; ++rank) {
     const double x = x_of(static_cast<double>(rank));
     drawing += line(x, kAxisY - kTickLength, x, kAxisY, "axis");
+    if ((rank - 1) % step != 0) continue;
     drawing += svg_text(x, kAxisY - 9, "middle", "tick", std::to_string(rank));
   }
   const double cd_width = std::min(axis_width, critical_difference * unit);
