@@ -633,10 +633,24 @@ std::string option_value_text(const OptionValue& value) {
       value);
 }
 
-TrainOptions starting_options(const std::string& preset, const std::string& compat) {
+namespace {
+
+// Whether the published program of the method chooses its kernel's width on test rows.
+bool chooses_width(const std::string& method) {
+  return method == "oc_svm" || method == "ssad";
+}
+
+}  // namespace
+
+TrainOptions starting_options(const std::string& preset, const std::string& compat,
+                              const std::string& method) {
   TrainOptions options;
   find_train_option("preset")->set(options, preset);
   find_train_option("compat")->set(options, compat);
+  find_train_option("method")->set(options, method);
+  // Methods that ignore labels do not learn known anomalies as if they were normal.
+  options.ae_exclude_labelled_anomalies = method == "autoencoder";
+  options.vae_exclude_labelled_anomalies = method == "vae";
   if (preset == "readme") {
     options.lr = 1e-4;
     options.n_epochs = 150;
@@ -666,19 +680,12 @@ TrainOptions starting_options(const std::string& preset, const std::string& comp
     options.log_variance = "softplus";
     options.kl = "single-sample";
     options.score_samples = 1;
-    options.exclude_labelled_anomalies = false;
+    options.exclude_labelled_anomalies = options.vae_exclude_labelled_anomalies = false;
+    if (chooses_width(method)) options.selection = "test-leak";
   }
+  if (method == kM2) options.pretrain = false;  // it has nothing to pretrain
   return options;
 }
-
-namespace {
-
-// Whether the published program of the method chooses its kernel's width on test rows.
-bool chooses_width(const std::string& method) {
-  return method == "oc_svm" || method == "ssad";
-}
-
-}  // namespace
 
 TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
   const auto apply = [](TrainOptions& options, const OptionAssignment& assignment) {
@@ -694,12 +701,7 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
       if (assignment.option->name == "preset" || assignment.option->name == "compat" ||
           assignment.option->name == "method")
         apply(start, assignment);
-  TrainOptions options = starting_options(start.preset, start.compat);
-  if (start.method == kM2) options.pretrain = false;  // it has nothing to pretrain
-  // Methods that ignore labels do not learn known anomalies as if they were normal.
-  options.ae_exclude_labelled_anomalies = start.method == "autoencoder";
-  options.vae_exclude_labelled_anomalies = start.method == "vae" && start.compat != "reference";
-  if (start.compat == "reference" && chooses_width(start.method)) options.selection = "test-leak";
+  TrainOptions options = starting_options(start.preset, start.compat, start.method);
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer) apply(options, assignment);
   validate(options);

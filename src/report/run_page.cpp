@@ -370,11 +370,12 @@ std::string setup_text(const DataSetup& setup) {
 
 std::string replay_command(const TrainOptions& options) {
   std::string command = "deepsad train " + shell_word(options.dataset);
-  const TrainOptions start = starting_options(options.preset, options.compat);
+  const TrainOptions start = starting_options(options.preset, options.compat, options.method);
   for (const OptionDeclaration& option : train_option_declarations()) {
     if (option.name == "dataset") continue;
     const std::string value = option_value_text(option.get(options));
-    const bool names_the_start = option.name == "preset" || option.name == "compat";
+    const bool names_the_start =
+        option.name == "preset" || option.name == "compat" || option.name == "method";
     if (value == option_value_text(option.get(names_the_start ? TrainOptions{} : start))) continue;
     command += fmt::format(" --{} {}", dashed(option.name), shell_word(value));
   }

@@ -76,6 +76,25 @@ TEST(ReplayCommand, GivesTheSameOptionsBack) {
     EXPECT_TRUE(options_of(replay_command(options)) == options) << replay_command(options);
 }
 
+// What is given against a default that the method has of its own must not get lost.
+TEST(ReplayCommand, KnowsTheDefaultsOfTheMethod) {
+  const auto given = [](const char* name, const char* value) {
+    return OptionAssignment{find_train_option(name), parse_option_value(*find_train_option(name), {value}), "test"};
+  };
+  const std::vector<OptionLayer> runs{
+      {given("method", "autoencoder")},
+      {given("method", "autoencoder"), given("ae_exclude_labelled_anomalies", "false")},
+      {given("method", "vae"), given("vae_exclude_labelled_anomalies", "false")},
+      {given("method", "oc_svm"), given("compat", "reference"), given("selection", "training")},
+      {given("method", "dgm_m2"), given("ratio_known_normal", "0.1")}};
+  for (const OptionLayer& run : runs) {
+    OptionLayer all = run;
+    all.push_back(given("dataset", "toy2d"));
+    const TrainOptions options = merge_options({all});
+    EXPECT_TRUE(options_of(replay_command(options)) == options) << replay_command(options);
+  }
+}
+
 TEST(ReplayCommand, NamesOnlyWhatDiffers) {
   TrainOptions options;
   options.dataset = "glyphs";

@@ -148,19 +148,20 @@ struct OptionAssignment {
 };
 using OptionLayer = std::vector<OptionAssignment>;
 
-/// Default < preset < compat < the layers in their order (config file, command line). Preset and compat
-/// themselves are taken from the layers first. Checks every value as it is stored, then the whole.
+/// Default < method < preset < compat < the layers in their order (config file, command line). Method, preset
+/// and compat themselves are taken from the layers first. Checks every value as it is stored, then the whole.
 /// @throws InvalidArgument "PLACE: got X, wanted Y", or what validate() throws.
 [[nodiscard]] TrainOptions merge_options(const std::vector<OptionLayer>& layers);
 
-/// Starting values of a preset (none, readme, paper) and a compatibility mode (none, reference):
+/// Starting values of a preset (none, readme, paper), a compatibility mode (none, reference) and a method:
 /// - readme: the training of the example command in the reference's README;
 /// - paper: what the paper prints in its section on experiments (arXiv 1906.02694v2), where it differs;
 /// - compat reference: the centre over all training rows, the published bound of the generative models,
-/// labelled
-///   anomalies as ordinary training rows of the methods that ignore labels.
+///   labelled anomalies as ordinary rows of the methods that ignore labels, kernels chosen on test rows;
+/// - autoencoder, vae: labelled anomalies are left out of the training; dgm_m2: no pretraining.
 /// @throws InvalidArgument for another name.
-[[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat);
+[[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat,
+                                            const std::string& method = "deep_sad");
 
 /// What scaling auto means for a table: standardise for preset paper, as the paper says, min-max else, as the
 /// published code does; always min-max for the deep generative models, whose decoders give values in [0, 1].
