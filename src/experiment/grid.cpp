@@ -1,7 +1,6 @@
 #include "deepsad/experiment/grid.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "core/toml_text.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "deepsad/data/named_sets.h"
@@ -549,14 +549,7 @@ std::vector<std::uint64_t> parse_seeds(const std::string& text) {
 }
 
 Grid parse_grid(const std::string& text, const std::string& name, const std::string& subset) {
-  toml::table document;
-  try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    const auto at = error.source().begin;
-    throw InvalidArgument(fmt::format("{}:{}:{}: not valid TOML: {}", name, at.line, at.column,
-                                      std::string(error.description())));
-  }
+  const toml::table document = parse_toml_text(text, name);
   const Description description = read_description(document, name, subset);
   return {.name = description.name, .title = description.title, .runs = Expansion(description, name).runs()};
 }

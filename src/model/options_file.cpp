@@ -1,7 +1,6 @@
 #include "deepsad/model/options_file.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <cerrno>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/toml_text.h"
 #include "deepsad/core/error.h"
 
 namespace deepsad {
@@ -112,14 +112,7 @@ OptionLayer parse_json(const std::string& text, const std::string& name) {
 }
 
 OptionLayer parse_toml(const std::string& text, const std::string& name) {
-  toml::table document;
-  try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    const auto at = error.source().begin;
-    throw InvalidArgument(fmt::format("{}:{}:{}: not valid TOML: {}", name, at.line, at.column,
-                                      std::string(error.description())));
-  }
+  const toml::table document = parse_toml_text(text, name);
   OptionLayer layer;
   for (auto&& [toml_key, node] : document) {
     const std::string key(toml_key.str());

@@ -1,13 +1,6 @@
 # Makes one page of every kind with the program itself and looks at all of them in the browser.
 #   cmake -DPROGRAM=... -DMAKE_STORE=... -DPYTHON=... -DCHROMIUM=... -DSOURCE=... -DWORK=... -P run.cmake
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT result EQUAL 0)
-    string(REPLACE ";" " " command "${ARGN}")
-    message(FATAL_ERROR "${command}\nended with ${result}:\n${output}")
-  endif()
-  message(STATUS "${output}")
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/../support/run.cmake)
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 set(quick --n-epochs 3 --ae-n-epochs 2 --seed 1 --quiet)

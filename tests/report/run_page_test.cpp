@@ -79,7 +79,8 @@ TEST(ReplayCommand, GivesTheSameOptionsBack) {
 // What is given against a default that the method has of its own must not get lost.
 TEST(ReplayCommand, KnowsTheDefaultsOfTheMethod) {
   const auto given = [](const char* name, const char* value) {
-    return OptionAssignment{find_train_option(name), parse_option_value(*find_train_option(name), {value}), "test"};
+    return OptionAssignment{find_train_option(name), parse_option_value(*find_train_option(name), {value}),
+                            "test"};
   };
   const std::vector<OptionLayer> runs{
       {given("method", "autoencoder")},
