@@ -1,5 +1,6 @@
 #include "evaluation/distributions.h"
 
+#include <boost/math/special_functions/beta.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
@@ -29,6 +30,10 @@ double two_sided_normal_p(double z) {
 
 double chi_squared_tail(double x, std::size_t degrees_of_freedom) {
   return boost::math::gamma_q(0.5 * static_cast<double>(degrees_of_freedom), 0.5 * x);
+}
+
+double beta_quantile(double a, double b, double p) {
+  return boost::math::ibeta_inv(a, b, p);
 }
 
 // The smallest of the k lies at z, the others within q above it:

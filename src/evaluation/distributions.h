@@ -1,4 +1,4 @@
-// Tail probabilities of the distributions that the tests of statistics.h need.
+// Tail probabilities and quantiles of the distributions that tests and intervals need.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,9 @@ namespace deepsad {
 
 /// P(X >= x) of a chi-squared X, x >= 0.
 [[nodiscard]] double chi_squared_tail(double x, std::size_t degrees_of_freedom);
+
+/// The x with P(X <= x) = p of X ~ Beta(a, b), a, b > 0, p in [0, 1].
+[[nodiscard]] double beta_quantile(double a, double b, double p);
 
 /// P(max - min <= q) of k independent standard normals, q >= 0: the studentized range for infinitely many
 /// degrees of freedom.

@@ -4,16 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "evaluation/distributions.h"
+#include "golden_values.h"
 
 namespace deepsad {
 namespace {
@@ -25,12 +24,7 @@ using ::testing::ThrowsMessage;
 using Values = std::vector<double>;
 
 const nlohmann::json& scipy(const std::string& block) {
-  static const nlohmann::json all = [] {
-    const std::string path = std::string(DEEPSAD_TESTS_DIR) + "/golden/statistics_values.json";
-    std::ifstream in(path);
-    if (!in) throw std::runtime_error("cannot open " + path);
-    return nlohmann::json::parse(in);
-  }();
+  static const nlohmann::json all = golden_values("statistics_values.json");
   return all.at(block);
 }
 
