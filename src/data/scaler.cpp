@@ -22,26 +22,12 @@ std::string place(const Dataset& data) {
   return data.name.empty() ? "table" : data.name;
 }
 
-std::string feature_name(const Dataset& data, std::size_t j) {
-  if (j < data.feature_names.size()) return fmt::format("feature {} (\"{}\")", j, data.feature_names[j]);
-  return fmt::format("feature {}", j);
-}
-
 void require_rows(const Dataset& data, std::span<const std::uint32_t> rows, const char* operation) {
   const std::size_t n = data.size();
   for (const std::uint32_t row : rows) {
     if (row >= n)
       throw InvalidArgument(fmt::format("[{}] row {} of a Dataset with {} rows", operation, row, n));
   }
-}
-
-void require_finite(const Dataset& data, std::span<const double> values, std::uint32_t row) {
-  const auto bad = std::find_if(values.begin(), values.end(), [](double x) { return !std::isfinite(x); });
-  if (bad == values.end()) return;
-  throw DataError(fmt::format(
-      "{}: row {}, {} (both counted from 0): found {}, wanted a finite number; remove or replace the missing "
-      "values",
-      place(data), row, feature_name(data, static_cast<std::size_t>(bad - values.begin())), *bad));
 }
 
 std::span<const double> row_of(const std::vector<double>& values, std::size_t row, std::size_t d) {
@@ -69,7 +55,46 @@ double divisor_of_range(double min, double max) {
   return max > min ? max - min : 1.0;
 }
 
+void require_features(std::size_t d, const std::string& place) {
+  if (d == 0) throw DataError(fmt::format("{}: the table has 0 features; wanted at least 1", place));
+}
+
+std::vector<std::uint32_t> all_rows(std::size_t n) {
+  std::vector<std::uint32_t> rows(n);
+  std::iota(rows.begin(), rows.end(), 0U);
+  return rows;
+}
+
+// Row i of the view as doubles: in place if it holds them, else in `buffer`.
+std::span<const double> as_doubles(MatrixView<const double> view, std::size_t i,
+                                   std::vector<double>& /*buffer*/) {
+  return view.row(i);
+}
+template <class T>
+std::span<const double> as_doubles(MatrixView<const T> view, std::size_t i, std::vector<double>& buffer) {
+  buffer.assign(view.row(i).begin(), view.row(i).end());
+  return buffer;
+}
+
 }  // namespace
+
+struct Scaler::Names {
+  std::string place;  // the file, or what stands for it
+  const std::vector<std::string>& features;
+
+  [[nodiscard]] std::string feature(std::size_t j) const {
+    return j < features.size() ? fmt::format("feature {} (\"{}\")", j, features[j])
+                               : fmt::format("feature {}", j);
+  }
+  void require_finite(std::span<const double> values, std::size_t row) const {
+    const auto bad = std::find_if(values.begin(), values.end(), [](double x) { return !std::isfinite(x); });
+    if (bad == values.end()) return;
+    throw DataError(fmt::format(
+        "{}: row {}, {} (both counted from 0): found {}, wanted a finite number; remove or replace the "
+        "missing values",
+        place, row, feature(static_cast<std::size_t>(bad - values.begin())), *bad));
+  }
+};
 
 Scaler Scaler::pixels(std::size_t n_features) {
   if (n_features == 0) throw InvalidArgument("[Scaler] samples have 0 pixels; wanted at least 1");
@@ -101,10 +126,28 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
         fmt::format("[Scaler] {} holds bytes; a table scaler is fitted on numbers", place(data)));
   }
   const std::size_t d = data.n_features();
-  if (d == 0) throw DataError(fmt::format("{}: the table has 0 features; wanted at least 1", place(data)));
-  if (rows.empty()) throw InvalidArgument("[Scaler] no row to fit on; wanted at least 1");
+  require_features(d, place(data));
   require_rows(data, rows, "Scaler");
-  for (const std::uint32_t row : rows) require_finite(data, row_of(*values, row, d), row);
+  return fit_rows({place(data), data.feature_names}, d, rows, scaling,
+                  [&](std::size_t row, std::vector<double>&) { return row_of(*values, row, d); });
+}
+
+Scaler Scaler::fit_table(const RawRows& rows, Scaling scaling) {
+  require_features(rows.n_features(), rows.name);
+  return fit_rows({rows.name, rows.feature_names}, rows.n_features(), all_rows(rows.size()), scaling,
+                  [&](std::size_t row, std::vector<double>& buffer) {
+                    return std::visit([&](const auto& view) { return as_doubles(view, row, buffer); },
+                                      rows.values);
+                  });
+}
+
+// row_at(row, buffer): the values of a row, perhaps in the buffer.
+template <class RowAt>
+Scaler Scaler::fit_rows(const Names& names, std::size_t d, std::span<const std::uint32_t> rows,
+                        Scaling scaling, const RowAt& row_at) {
+  if (rows.empty()) throw InvalidArgument("[Scaler] no row to fit on; wanted at least 1");
+  std::vector<double> buffer;
+  for (const std::uint32_t row : rows) names.require_finite(row_at(row, buffer), row);
 
   Scaler scaler(Kind::table, d);
   scaler.scaling_ = scaling;
@@ -121,12 +164,13 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
   auto& max = scaler.max_;
   // Raw extremes first: they tell a constant feature exactly. Its computed mean may miss the constant by a
   // rounding, and the deviation, then tiny instead of 0, would blow any other value up to 1e16.
-  min.assign(row_of(*values, rows.front(), d).begin(), row_of(*values, rows.front(), d).end());
+  const std::span<const double> first = row_at(rows.front(), buffer);
+  min.assign(first.begin(), first.end());
   max = min;
   mean.assign(d, 0.0);
   std_dev.assign(d, 0.0);
   for (const std::uint32_t row : rows) {
-    const auto x = row_of(*values, row, d);
+    const auto x = row_at(row, buffer);
     for (std::size_t j = 0; j < d; ++j) {
       mean[j] += x[j];
       min[j] = std::min(min[j], x[j]);
@@ -135,7 +179,7 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
   }
   for (std::size_t j = 0; j < d; ++j) mean[j] = min[j] == max[j] ? min[j] : mean[j] / n;
   for (const std::uint32_t row : rows) {
-    const auto x = row_of(*values, row, d);
+    const auto x = row_at(row, buffer);
     for (std::size_t j = 0; j < d; ++j) std_dev[j] += (x[j] - mean[j]) * (x[j] - mean[j]);
   }
   for (std::size_t j = 0; j < d; ++j) {
@@ -143,7 +187,7 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
     if (!std::isfinite(mean[j]) || !std::isfinite(std_dev[j])) {
       throw DataError(
           fmt::format("{}: {} spans {} to {}: its mean and deviation leave the range of double; rescale it",
-                      place(data), feature_name(data, j), min[j], max[j]));
+                      names.place, names.feature(j), min[j], max[j]));
     }
     // 0 for a constant feature, and for one so small that its variance underflows: the min-max step still
     // scales that.
@@ -158,7 +202,7 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
     std::vector<double> column(rows.size());
     for (std::size_t j = 0; j < d; ++j) {
       if (min[j] == max[j]) continue;  // constant
-      for (std::size_t i = 0; i < rows.size(); ++i) column[i] = (*values)[rows[i] * d + j];
+      for (std::size_t i = 0; i < rows.size(); ++i) column[i] = row_at(rows[i], buffer)[j];
       const double range = quantile(column, 0.75) - quantile(column, 0.25);
       mean[j] = quantile(column, 0.5);
       if (range > 0 && std::isfinite(range)) std_dev[j] = range;
@@ -202,9 +246,7 @@ Matrix<float> Scaler::transform(const Dataset& data, std::span<const std::uint32
 }
 
 Matrix<float> Scaler::transform(const Dataset& data) const {
-  std::vector<std::uint32_t> rows(data.size());
-  std::iota(rows.begin(), rows.end(), 0U);
-  return transform(data, rows);
+  return transform(data, all_rows(data.size()));
 }
 
 void Scaler::transform(const Dataset& data, std::span<const std::uint32_t> rows,
@@ -240,20 +282,55 @@ void Scaler::transform(const Dataset& data, std::span<const std::uint32_t> rows,
     throw DataError(
         fmt::format("{}: holds images of bytes; the model was fitted on a table of numbers", place(data)));
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto x = row_of(*values, rows[i], d);
-    require_finite(data, x, rows[i]);
-    const auto out = dst.row(i);
-    for (std::size_t j = 0; j < d; ++j) {
-      const double z = (x[j] - mean_[j]) / std_[j];
-      out[j] = static_cast<float>((z - min_[j]) / divisor_of_range(min_[j], max_[j]));
-      if (!std::isfinite(out[j])) {
+  const Names names{place(data), data.feature_names};
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    scale_row(names, row_of(*values, rows[i], d), rows[i], dst.row(i));
+}
+
+void Scaler::scale_row(const Names& names, std::span<const double> x, std::size_t row,
+                       std::span<float> dst) const {
+  names.require_finite(x, row);
+  for (std::size_t j = 0; j < n_features_; ++j) {
+    const double z = (x[j] - mean_[j]) / std_[j];
+    dst[j] = static_cast<float>((z - min_[j]) / divisor_of_range(min_[j], max_[j]));
+    if (!std::isfinite(dst[j])) {
+      throw DataError(
+          fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values (mean "
+                      "{}, standard deviation "
+                      "{}) that its scaled value is no longer a number",
+                      names.place, row, names.feature(j), x[j], mean_[j], std_[j]));
+    }
+  }
+}
+
+void Scaler::transform(const RawRows& rows, std::size_t first, MatrixView<float> dst) const {
+  if (rows.n_features() != n_features_) {
+    throw DataError(fmt::format("{}: samples have {} features; the model was fitted on {}", rows.name,
+                                rows.n_features(), n_features_));
+  }
+  if (first + dst.rows() > rows.size() || dst.cols() != n_features_) {
+    throw InvalidArgument(fmt::format(
+        "[Scaler::transform] destination is {} x {}; wanted {} columns, and rows {} to {} are of {}",
+        dst.rows(), dst.cols(), n_features_, first, first + dst.rows(), rows.size()));
+  }
+  const Names names{rows.name, rows.feature_names};
+  std::vector<double> buffer;
+  for (std::size_t i = 0; i < dst.rows(); ++i) {
+    const std::size_t row = first + i;
+    const std::span<const double> x =
+        std::visit([&](const auto& view) { return as_doubles(view, row, buffer); }, rows.values);
+    if (kind_ == Kind::table) {
+      scale_row(names, x, row, dst.row(i));
+      continue;
+    }
+    for (std::size_t j = 0; j < n_features_; ++j) {
+      if (!(x[j] >= 0 && x[j] <= kPixelMax && x[j] == std::floor(x[j]))) {
         throw DataError(
-            fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values (mean "
-                        "{}, standard deviation "
-                        "{}) that its scaled value is no longer a number",
-                        place(data), rows[i], feature_name(data, j), x[j], mean_[j], std_[j]));
+            fmt::format("{}: row {}, pixel {} (both counted from 0): found {}, wanted a whole number from 0 "
+                        "to {}: the model was fitted on images of bytes",
+                        rows.name, row, j, x[j], kPixelMax));
       }
+      dst.row(i)[j] = static_cast<float>(x[j]) / static_cast<float>(kPixelMax);
     }
   }
 }

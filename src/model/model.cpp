@@ -90,24 +90,34 @@ DetectorTensor from_stored(const NamedTensor& stored, const std::string& source)
   return tensor;
 }
 
-}  // namespace
-
-std::vector<float> score_rows(const Detector& detector, const Scaler& scaler, const Dataset& data,
-                              std::span<const std::uint32_t> rows, ThreadPool& pool) {
-  std::vector<float> scores(rows.size());
-  Matrix<float> chunk(std::min(kChunkRows, rows.size()), scaler.n_features());
-  for (std::size_t first = 0; first < rows.size(); first += kChunkRows) {
-    const std::size_t n = std::min(kChunkRows, rows.size() - first);
+// Scores of n rows, of which scale(first, dst) writes those from `first` on, as many as dst has, scaled.
+template <class Scale>
+std::vector<float> score_chunks(const Detector& detector, const Scaler& scaler, std::size_t n_rows,
+                                const Scale& scale, ThreadPool& pool) {
+  std::vector<float> scores(n_rows);
+  Matrix<float> chunk(std::min(kChunkRows, n_rows), scaler.n_features());
+  for (std::size_t first = 0; first < n_rows; first += kChunkRows) {
+    const std::size_t n = std::min(kChunkRows, n_rows - first);
     const MatrixView<float> x(chunk.values.data(), n, chunk.cols);
     pool.parallel_for((n + kScaledRows - 1) / kScaledRows, [&](std::size_t piece) {
       const std::size_t begin = piece * kScaledRows;
-      const std::size_t n_scaled = std::min(kScaledRows, n - begin);
-      scaler.transform(data, rows.subspan(first + begin, n_scaled),
-                       {x.row(begin).data(), n_scaled, x.cols()});
+      scale(first + begin, x.rows_from(begin, std::min(kScaledRows, n - begin)));
     });
     detector.score(x, std::span<float>(scores).subspan(first, n), pool);
   }
   return scores;
+}
+
+}  // namespace
+
+std::vector<float> score_rows(const Detector& detector, const Scaler& scaler, const Dataset& data,
+                              std::span<const std::uint32_t> rows, ThreadPool& pool) {
+  return score_chunks(
+      detector, scaler, rows.size(),
+      [&](std::size_t first, MatrixView<float> dst) {
+        scaler.transform(data, rows.subspan(first, dst.rows()), dst);
+      },
+      pool);
 }
 
 Model::Model(std::unique_ptr<Detector> detector, Scaler scaler, std::vector<std::size_t> sample_shape,
@@ -161,6 +171,16 @@ std::vector<float> Model::score(const Dataset& data, ThreadPool& pool) const {
   std::vector<std::uint32_t> rows(data.size());
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(i);
   return score(data, rows, pool);
+}
+
+std::vector<float> Model::score(const RawRows& rows, ThreadPool& pool) const {
+  if (rows.n_features() != scaler_.n_features()) {
+    throw DataError(fmt::format("{}: its samples have {} features but the model was trained on {}", rows.name,
+                                rows.n_features(), scaler_.n_features()));
+  }
+  return score_chunks(
+      *detector_, scaler_, rows.size(),
+      [&](std::size_t first, MatrixView<float> dst) { scaler_.transform(rows, first, dst); }, pool);
 }
 
 std::vector<std::uint8_t> Model::to_bytes() const {

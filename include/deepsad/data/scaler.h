@@ -10,6 +10,7 @@
 #include "deepsad/core/aligned_buffer.h"
 #include "deepsad/core/matrix_view.h"
 #include "deepsad/data/dataset.h"
+#include "deepsad/data/raw_rows.h"
 
 namespace deepsad {
 
@@ -60,6 +61,9 @@ class Scaler {
   /// pixels() for a Dataset of bytes, whatever the scaling, fit_table() for one of doubles.
   [[nodiscard]] static Scaler fit(const Dataset& data, std::span<const std::uint32_t> rows,
                                   Scaling scaling = Scaling::min_max);
+  /// Fits a table scaler on rows in the caller's memory. The same numbers give the same constants as above.
+  /// @throws as fit_table for a Dataset
+  [[nodiscard]] static Scaler fit_table(const RawRows& rows, Scaling scaling = Scaling::min_max);
   /// A table scaler from stored constants, one entry per feature.
   /// @throws InvalidArgument if the lengths differ or are 0, an entry is not finite, a std is not positive,
   /// or a max
@@ -91,9 +95,17 @@ class Scaler {
   ///         row, feature)
   /// @throws InvalidArgument if a row is not there or dst has another shape
   void transform(const Dataset& data, std::span<const std::uint32_t> rows, MatrixView<float> dst) const;
+  /// Rows first, first + 1, ... of `rows`, as many as dst has, with the same result as from a Dataset.
+  /// @throws as above; also DataError if a pixel is not whole or outside 0..255
+  void transform(const RawRows& rows, std::size_t first, MatrixView<float> dst) const;
 
  private:
   Scaler(Kind kind, std::size_t n_features) : kind_(kind), n_features_(n_features) {}
+  struct Names;  // of file and features, for messages
+  template <class RowAt>
+  static Scaler fit_rows(const Names& names, std::size_t d, std::span<const std::uint32_t> rows,
+                         Scaling scaling, const RowAt& row_at);
+  void scale_row(const Names& names, std::span<const double> x, std::size_t row, std::span<float> dst) const;
 
   Kind kind_;
   Scaling scaling_ = Scaling::min_max;

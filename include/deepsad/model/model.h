@@ -9,6 +9,7 @@
 
 #include "deepsad/core/parallel.h"
 #include "deepsad/data/dataset.h"
+#include "deepsad/data/raw_rows.h"
 #include "deepsad/data/scaler.h"
 #include "deepsad/detectors/detector.h"
 
@@ -58,6 +59,10 @@ class Model {
                                          ThreadPool& pool) const;
   /// Scores of all rows.
   [[nodiscard]] std::vector<float> score(const Dataset& data, ThreadPool& pool) const;
+
+  /// Scores of raw rows in the caller's memory, the same bits as from a Dataset.
+  /// @throws DataError if the number of features is not the model's, and as Scaler::transform
+  [[nodiscard]] std::vector<float> score(const RawRows& rows, ThreadPool& pool) const;
 
   /// The bytes of the model file (docs/model-file.md).
   [[nodiscard]] std::vector<std::uint8_t> to_bytes() const;
