@@ -26,14 +26,13 @@ AutoencoderDetector::AutoencoderDetector(const NetworkDefinition& network, const
   state_ = std::move(state);
 }
 
-TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x,
-                                                 std::span<const std::uint32_t> rows,
+TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x, const RowParts& rows,
                                                  FitContext& context) const {
   StateDict state = initial_state(spec_, context.seed, "autoencoder");
   std::vector<float> before(x.rows());
   score_reconstruction(*inference_plan(spec_, state, context.pool), x, before);
 
-  Plan<float> plan(spec_, largest_batch(rows.size(), options_.training), PlanMode::train, context.pool);
+  Plan<float> plan(spec_, largest_batch(rows.train.size(), options_.training), PlanMode::train, context.pool);
   plan.load(state);
   const ReconstructionLoss<float> loss(x.cols());
   TrainingHistory history = train(plan, loss, x, rows,
@@ -52,7 +51,7 @@ TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x,
   return trained;
 }
 
-std::string AutoencoderDetector::training_key(MatrixView<const float> x, std::span<const std::uint32_t> rows,
+std::string AutoencoderDetector::training_key(MatrixView<const float> x, const RowParts& rows,
                                               std::uint64_t seed) const {
   Sha256 digest;
   const auto add = [&digest](const auto& values) {
@@ -60,16 +59,20 @@ std::string AutoencoderDetector::training_key(MatrixView<const float> x, std::sp
   };
   add(description());
   add(std::to_string(seed));
-  add(rows);
+  add(rows.train);
+  add(rows.validation);
   for (std::size_t i = 0; i < x.rows(); ++i) add(x.row(i));
   return digest.hex();
 }
 
 void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
-  const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [&](std::size_t i) {
-    return !options_.exclude_labelled_anomalies || data.semi[i] != SemiLabel::anomaly;
-  });
-  check_trainable(spec_, data.x.cols(), rows.size(), options_.training, phase_);
+  const RowParts rows = split_off_validation(select_rows(data.x.rows(),
+                                                         [&](std::size_t i) {
+                                                           return !options_.exclude_labelled_anomalies ||
+                                                                  data.semi[i] != SemiLabel::anomaly;
+                                                         }),
+                                             data.semi, options_.training, context.seed, phase_);
+  check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, phase_);
   plans_.clear();
   TrainedAutoencoder trained =
       context.autoencoders == nullptr
@@ -82,7 +85,8 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
   phases_ = {std::move(trained.phase)};
   if (phase_ == "training" && !options_.exclude_labelled_anomalies)
     check_labels_wanted(method(), data.semi, findings_);
-  report_ = {{"n_rows", rows.size()}, {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies}};
+  report_ = {{"n_rows", rows.train.size()},
+             {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies}};
 }
 
 void AutoencoderDetector::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {

@@ -5,6 +5,7 @@
 #include "deepsad/detectors/deep_sad.h"
 #include "detectors/network_detector.h"
 #include "detectors/plan_cache.h"
+#include "nn/early_stopping.h"
 
 namespace deepsad {
 
@@ -29,10 +30,10 @@ class AutoencoderDetector final : public Detector {
   [[nodiscard]] const StateDict& state() const { return state_; }
 
  private:
-  [[nodiscard]] TrainedAutoencoder train_on(MatrixView<const float> x, std::span<const std::uint32_t> rows,
+  [[nodiscard]] TrainedAutoencoder train_on(MatrixView<const float> x, const RowParts& rows,
                                             FitContext& context) const;
   /// Names everything that train_on() depends on.
-  [[nodiscard]] std::string training_key(MatrixView<const float> x, std::span<const std::uint32_t> rows,
+  [[nodiscard]] std::string training_key(MatrixView<const float> x, const RowParts& rows,
                                          std::uint64_t seed) const;
 
   NetworkDefinition network_;

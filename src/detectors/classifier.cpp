@@ -50,7 +50,9 @@ class Classifier final : public Detector {
   }
 
   void fit(const TrainingSet& data, FitContext& context) override {
-    check_trainable(spec_, data.x.cols(), data.x.rows(), options_.training, "training");
+    const RowParts rows = split_off_validation(select_rows(data.x.rows(), [](std::size_t) { return true; }),
+                                               data.semi, options_.training, context.seed, "training");
+    check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, "training");
     const auto n_anomalies = std::count(data.semi.begin(), data.semi.end(), SemiLabel::anomaly);
     if (n_anomalies == 0) {
       throw InvalidArgument(
@@ -63,8 +65,8 @@ class Classifier final : public Detector {
     plans_.clear();
     std::vector<float> before(data.x.rows()), after(data.x.rows());
     score(data.x, before, context.pool);
-    const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [](std::size_t) { return true; });
-    Plan<float> plan(spec_, largest_batch(rows.size(), options_.training), PlanMode::train, context.pool);
+    Plan<float> plan(spec_, largest_batch(rows.train.size(), options_.training), PlanMode::train,
+                     context.pool);
     plan.load(state_);
     const CrossEntropyLoss<float> loss(data.semi);
     TrainingHistory history = train(plan, loss, data.x, rows,
@@ -81,7 +83,7 @@ class Classifier final : public Detector {
     check_scores_vary(after, findings_);
     check_training_changed(before, after, findings_);
     check_labels_used(after, data.semi, findings_);
-    report_ = {{"n_rows", rows.size()}, {"n_anomalies", n_anomalies}};
+    report_ = {{"n_rows", rows.train.size()}, {"n_anomalies", n_anomalies}};
   }
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {

@@ -183,11 +183,13 @@ StateDict DeepGenerativeDetector::pretrain(const TrainingSet& data, FitContext& 
 void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
   const std::size_t n = data.x.rows();
   check_features(network_, data.x.cols(), n, "training");
-  check_batch_norm(*specs_.classifier, n, options_.training, "training");
+  const RowParts rows = split_off_validation(select_rows(n, [](std::size_t) { return true; }), data.semi,
+                                             options_.training, context.seed, "training");
+  check_batch_norm(*specs_.classifier, rows.train.size(), options_.training, "training");
   const auto n_unlabelled =
       static_cast<std::size_t>(std::count(data.semi.begin(), data.semi.end(), SemiLabel::unlabelled));
   const double alpha = alpha_for(n - n_unlabelled, n_unlabelled);
-  const std::size_t max_batch = largest_batch(n, options_.training);
+  const std::size_t max_batch = largest_batch(rows.train.size(), options_.training);
   phases_.clear();
   findings_.clear();
   plans_.clear();
@@ -221,7 +223,6 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
        .weights = options_.weights == TermWeights::counts ? BatchWeights::counts : BatchWeights::means,
        .drop_single_labelled = options_.drop_single_labelled},
       max_batch, NoiseStream(context.seed, "dgm"), NoiseStream(context.seed, "dgm/code"));
-  const std::vector<std::uint32_t> rows = select_rows(n, [](std::size_t) { return true; });
   TrainingHistory history = train(step, rows,
                                   {.name = "training",
                                    .shuffle_stream = "dgm",
@@ -229,10 +230,7 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
                                    .seed = context.seed,
                                    .observer = context.observer,
                                    .stop = context.stop});
-  StateDict trained = generative.state();
-  for (StateTensor& tensor : with_prefix(classifier.state(), "classifier."))
-    trained.push_back(std::move(tensor));
-  state_ = whole_state(std::move(trained));
+  state_ = whole_state(step.weights());
   plans_.clear();
   phases_.push_back({"training", options_.training, std::move(history)});
 
@@ -241,8 +239,10 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
   check_labels_used(after, data.semi, findings_);
-  report_ = {
-      {"n_rows", n}, {"n_labelled", n - n_unlabelled}, {"n_unlabelled", n_unlabelled}, {"alpha", alpha}};
+  report_ = {{"n_rows", rows.train.size()},
+             {"n_labelled", n - n_unlabelled},
+             {"n_unlabelled", n_unlabelled},
+             {"alpha", alpha}};
 }
 
 GenerativeKind kind_of_method(const std::string& method) {

@@ -161,7 +161,7 @@ class DeepSadDetector final : public Detector {
   [[nodiscard]] bool soft_boundary() const { return options_.objective == SvddObjective::soft_boundary; }
   [[nodiscard]] bool uses_labels() const { return method_ == std::string(kDeepSad); }
   void start_network(const TrainingSet& data, FitContext& context);
-  TrainingHistory train_network(const TrainingSet& data, std::span<const std::uint32_t> rows,
+  TrainingHistory train_network(const TrainingSet& data, const RowParts& rows,
                                 std::span<const SemiLabel> semi, FitContext& context);
 
   const char* method_;
@@ -212,10 +212,11 @@ void DeepSadDetector::start_network(const TrainingSet& data, FitContext& context
   report_["transferred_tensors"] = transferred;
 }
 
-TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, std::span<const std::uint32_t> rows,
+TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const RowParts& rows,
                                                std::span<const SemiLabel> semi, FitContext& context) {
   const TrainingOptions& options = options_.base.training;
-  Plan<float> plan(network_.encoder, largest_batch(rows.size(), options), PlanMode::train, context.pool);
+  Plan<float> plan(network_.encoder, largest_batch(rows.train.size(), options), PlanMode::train,
+                   context.pool);
   plan.load(state_);
   TrainingPhase phase{.name = "training",
                       .shuffle_stream = "network",
@@ -252,11 +253,13 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   radius_ = 0;
 
   // Deep SVDD looks at no labels and leaves the known anomalies out.
-  const std::vector<std::uint32_t> rows = select_rows(
-      data.x.rows(), [&](std::size_t i) { return uses_labels() || data.semi[i] != SemiLabel::anomaly; });
+  const RowParts rows = split_off_validation(
+      select_rows(data.x.rows(),
+                  [&](std::size_t i) { return uses_labels() || data.semi[i] != SemiLabel::anomaly; }),
+      data.semi, options.training, context.seed, "training");
   std::vector<SemiLabel> semi(data.semi.begin(), data.semi.end());
   if (!uses_labels()) std::fill(semi.begin(), semi.end(), SemiLabel::unlabelled);
-  check_trainable(network_.encoder, data.x.cols(), rows.size(), options.training, "training");
+  check_trainable(network_.encoder, data.x.cols(), rows.train.size(), options.training, "training");
 
   start_network(data, context);
   initial_ = state_;
@@ -304,11 +307,11 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   score_distances(*inference_plan(network_.encoder, state_, context.pool), center_, data.x, after);
   if (soft_boundary()) {
     std::vector<float> distances;
-    for (const std::uint32_t row : rows) distances.push_back(after[row]);
+    for (const std::uint32_t row : rows.train) distances.push_back(after[row]);
     radius_ = radius_of(std::move(distances), options_.nu);
     report_["radius"] = radius_;
   }
-  report_["n_rows"] = rows.size();
+  report_["n_rows"] = rows.train.size();
 
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);

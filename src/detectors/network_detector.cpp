@@ -101,7 +101,8 @@ void check_scorable(std::size_t n_features, bool fitted, MatrixView<const float>
 Json to_json(const TrainingOptions& options) {
   return {{"learning_rate", options.learning_rate}, {"n_epochs", options.n_epochs},
           {"milestones", options.milestones},       {"batch_size", options.batch_size},
-          {"weight_decay", options.weight_decay},   {"reference_quirks", options.reference_quirks}};
+          {"weight_decay", options.weight_decay},   {"reference_quirks", options.reference_quirks},
+          {"patience", options.patience},           {"validation_share", options.validation_share}};
 }
 
 TrainingOptions training_options_from_json(const Json& json) {
@@ -110,7 +111,9 @@ TrainingOptions training_options_from_json(const Json& json) {
           .milestones = json.at("milestones").get<std::vector<std::size_t>>(),
           .batch_size = json.at("batch_size").get<std::size_t>(),
           .weight_decay = json.at("weight_decay").get<double>(),
-          .reference_quirks = json.at("reference_quirks").get<bool>()};
+          .reference_quirks = json.at("reference_quirks").get<bool>(),
+          .patience = json.value("patience", std::size_t{0}),  // these two are not in older files
+          .validation_share = json.value("validation_share", TrainingOptions{}.validation_share)};
 }
 
 }  // namespace deepsad

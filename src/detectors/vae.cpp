@@ -188,10 +188,13 @@ Matrix<float> VaeDetector::posteriors(MatrixView<const float> x, ThreadPool& poo
 }
 
 void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
-  const std::vector<std::uint32_t> rows = select_rows(data.x.rows(), [&](std::size_t i) {
-    return !options_.exclude_labelled_anomalies || data.semi[i] != SemiLabel::anomaly;
-  });
-  check_features(network_, data.x.cols(), rows.size(), phase_);
+  const RowParts rows = split_off_validation(select_rows(data.x.rows(),
+                                                         [&](std::size_t i) {
+                                                           return !options_.exclude_labelled_anomalies ||
+                                                                  data.semi[i] != SemiLabel::anomaly;
+                                                         }),
+                                             data.semi, options_.training, context.seed, phase_);
+  check_features(network_, data.x.cols(), rows.train.size(), phase_);
   phases_.clear();
   findings_.clear();
   plans_.clear();
@@ -200,7 +203,7 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
   std::vector<float> before(data.x.rows());
   score(data.x, before, context.pool);
 
-  const std::size_t max_batch = largest_batch(rows.size(), options_.training);
+  const std::size_t max_batch = largest_batch(rows.train.size(), options_.training);
   const kernels::GaussianForm form = gaussian_form(options_.bound);
   VariationalNetwork<float> network(specs_, GenerativeKind::vae, form, max_batch, context.pool);
   network.load(state_);
@@ -223,7 +226,7 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
   const double divergence = check_posterior(posteriors(data.x, context.pool), form, findings_);
   if (phase_ == "training" && !options_.exclude_labelled_anomalies)
     check_labels_wanted(method(), data.semi, findings_);
-  report_ = {{"n_rows", rows.size()},
+  report_ = {{"n_rows", rows.train.size()},
              {"excluded_labelled_anomalies", options_.exclude_labelled_anomalies},
              {"mean_divergence", divergence}};
 }

@@ -22,10 +22,20 @@ constexpr std::array<std::string_view, 8> kOfTheMachine{
     "n_jobs_model", "memory_budget", "strict", "preset"};
 
 // What the training of an autoencoder depends on besides its own options, which begin with "ae_".
-constexpr std::array<std::string_view, 12> kOfAutoencoders{
-    "dataset", "normal_class",        "known_outlier_class", "n_known_outlier_classes", "scaling",
-    "compat",  "ratio_known_outlier", "ratio_known_normal",  "ratio_pollution",         "network",
-    "rep_dim", "leaky_relu_slope"};
+constexpr std::array<std::string_view, 14> kOfAutoencoders{"dataset",
+                                                           "normal_class",
+                                                           "known_outlier_class",
+                                                           "n_known_outlier_classes",
+                                                           "scaling",
+                                                           "compat",
+                                                           "ratio_known_outlier",
+                                                           "ratio_known_normal",
+                                                           "ratio_pollution",
+                                                           "network",
+                                                           "rep_dim",
+                                                           "leaky_relu_slope",
+                                                           "patience",
+                                                           "validation_share"};
 
 template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& names, std::string_view name) {

@@ -118,7 +118,9 @@ AutoencoderOptions autoencoder_options(const TrainOptions& options, bool referen
                        .milestones = options.ae_lr_milestone,
                        .batch_size = options.ae_batch_size,
                        .weight_decay = options.ae_weight_decay,
-                       .reference_quirks = reference},
+                       .reference_quirks = reference,
+                       .patience = options.patience,
+                       .validation_share = options.validation_share},
           .exclude_labelled_anomalies = options.ae_exclude_labelled_anomalies};
 }
 
@@ -161,7 +163,9 @@ std::unique_ptr<Detector> make_detector(const TrainOptions& options, const Netwo
                                              .milestones = options.lr_milestone,
                                              .batch_size = options.batch_size,
                                              .weight_decay = options.weight_decay,
-                                             .reference_quirks = reference},
+                                             .reference_quirks = reference,
+                                             .patience = options.patience,
+                                             .validation_share = options.validation_share},
                                 .pretrain = options.pretrain,
                                 .pretraining = autoencoder,
                                 .transfer = options.transfer && !reference,
@@ -196,7 +200,9 @@ std::unique_ptr<Detector> make_generative_detector(TrainOptions& options, const 
                                     .milestones = options.vae_lr_milestone,
                                     .batch_size = options.vae_batch_size,
                                     .weight_decay = options.vae_weight_decay,
-                                    .reference_quirks = reference},
+                                    .reference_quirks = reference,
+                                    .patience = options.patience,
+                                    .validation_share = options.validation_share},
                        .bound = bound,
                        .score_samples = options.score_samples,
                        .exclude_labelled_anomalies = options.vae_exclude_labelled_anomalies};
@@ -207,7 +213,9 @@ std::unique_ptr<Detector> make_generative_detector(TrainOptions& options, const 
                    .milestones = options.lr_milestone,
                    .batch_size = options.batch_size,
                    .weight_decay = options.weight_decay,
-                   .reference_quirks = reference},
+                   .reference_quirks = reference,
+                   .patience = options.patience,
+                   .validation_share = options.validation_share},
       .weights = options.dgm_weights == "counts" ? TermWeights::counts : TermWeights::means,
       .bound = bound,
       .pretraining = vae,

@@ -423,6 +423,15 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare("batch_size", &T::batch_size, training, "rows of one step")
           .unit("rows")
           .range(between(1, kMaxBatch)));
+  add(Declare(
+          "patience", &T::patience, training,
+          "early stopping of every phase: end after so many epochs without a lower loss on rows held out of "
+          "the training rows, and go back to the best epoch; 0: train all epochs on all rows")
+          .unit("epochs")
+          .range(between(0, kMaxEpochs)));
+  add(Declare("validation_share", &T::validation_share, training,
+              "share of the training rows of each label held out for early stopping")
+          .range({.low = 0, .high = 1, .low_open = true, .high_open = true}));
   add(Declare("weight_decay", &T::weight_decay, training, "L2 penalty: gradient += weight_decay * weight")
           .range(at_least(0)));
 

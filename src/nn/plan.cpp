@@ -650,6 +650,13 @@ std::string Plan<T>::non_finite_value() const {
 }
 
 template <class T>
+std::unique_ptr<Plan<T>> Plan<T>::for_inference() const {
+  auto plan = std::make_unique<Plan>(impl_->spec, 0, PlanMode::infer, *impl_->pool);
+  plan->load(state());
+  return plan;
+}
+
+template <class T>
 void Plan<T>::use_pool(ThreadPool& pool) {
   assert(!impl_->training() && pool.n_threads() == impl_->n_slots);
   impl_->pool = &pool;

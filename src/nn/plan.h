@@ -118,6 +118,8 @@ class Plan {
     virtual ~GroupSink() = default;
     virtual void operator()(std::size_t first_row, std::size_t n_valid, const T* input, const T* output) = 0;
   };
+  /// The same network for inference on the same pool, with the weights as they are now.
+  [[nodiscard]] std::unique_ptr<Plan> for_inference() const;
   /// Lets the following passes run on another pool with as many threads. infer mode only.
   void use_pool(ThreadPool& pool);
   /// Forward pass in evaluation mode over all rows of x. infer mode only.

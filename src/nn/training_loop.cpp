@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
+#include <memory>
+#include <optional>
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
@@ -17,6 +20,38 @@ constexpr double kDecayPerMilestone = 0.1;
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
+
+/// Takes the loss of every row of an inference pass.
+class ValidationSink final : public Plan<float>::GroupSink {
+ public:
+  /// @param rows of the training matrix, in the order of the pass
+  ValidationSink(const Loss<float>& loss, std::span<const std::uint32_t> rows, std::size_t n_outputs)
+      : loss_(loss), rows_(rows), n_outputs_(n_outputs), losses_(rows.size()) {}
+  void operator()(std::size_t first_row, std::size_t n_valid, const float* input,
+                  const float* output) override {
+    AlignedBuffer<float> gradient(n_outputs_ * kernels::kLanes);  // of no use here
+    std::array<double, kernels::kLanes> lane_loss{};
+    loss_.evaluate({.n_valid = n_valid,
+                    .rows = rows_.data() + first_row,
+                    .input = input,
+                    .output = output,
+                    .d_output = gradient.data(),
+                    .lane_loss = lane_loss.data(),
+                    .scale = 1});
+    std::copy_n(lane_loss.data(), n_valid, losses_.data() + first_row);
+  }
+  [[nodiscard]] double mean() const {
+    double sum = 0;
+    for (const double loss : losses_) sum += loss;
+    return sum / static_cast<double>(losses_.size());
+  }
+
+ private:
+  const Loss<float>& loss_;
+  std::span<const std::uint32_t> rows_;
+  std::size_t n_outputs_;
+  std::vector<double> losses_;
+};
 
 /// One network with its loss on rows of a matrix.
 class PlanStep final : public TrainingStep {
@@ -31,12 +66,41 @@ class PlanStep final : public TrainingStep {
   [[nodiscard]] std::string first_non_finite(std::span<const std::uint32_t> rows) override {
     return plan_.first_non_finite(x_, rows, loss_);
   }
+  [[nodiscard]] double validation_loss(std::span<const std::uint32_t> rows) override {
+    if (!inference_) {
+      inference_ = plan_.for_inference();
+      validation_ = Matrix<float>(rows.size(), x_.cols());
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        std::copy_n(x_.row(rows[i]).data(), x_.cols(), validation_.row(i).data());
+    } else {
+      inference_->load(plan_.state());
+    }
+    ValidationSink sink(loss_, rows, plan_.n_outputs());
+    inference_->infer({validation_.values.data(), validation_.rows, validation_.cols}, sink);
+    return sink.mean();
+  }
+  [[nodiscard]] StateDict weights() const override { return plan_.state(); }
+  void load(const StateDict& weights) override { plan_.load(weights); }
 
  private:
   Plan<float>& plan_;
   const Loss<float>& loss_;
   MatrixView<const float> x_;
+  std::unique_ptr<Plan<float>> inference_;  // of the validation rows, made at the first need
+  Matrix<float> validation_;
 };
+
+/// What early stopping makes of the end of an epoch: records the loss, keeps the weights if they are the
+/// best.
+/// @return whether training ends here
+bool ends_early(TrainingStep& step, std::span<const std::uint32_t> validation, EarlyStopping& stopping,
+                TrainingHistory& history) {
+  const std::size_t epoch = history.epochs.size();
+  const double loss = step.validation_loss(validation);
+  history.epochs.back().validation_loss = loss;
+  if (stopping.is_best(epoch, loss)) stopping.keep(step.weights());
+  return stopping.exhausted(epoch);
+}
 
 }  // namespace
 
@@ -48,6 +112,10 @@ void validate(const TrainingOptions& options) {
   if (!(options.weight_decay >= 0) || !std::isfinite(options.weight_decay)) {
     throw InvalidArgument(
         fmt::format("weight decay must be at least 0 and finite, got {}", options.weight_decay));
+  }
+  if (!(options.validation_share > 0 && options.validation_share < 1)) {
+    throw InvalidArgument(
+        fmt::format("validation share must lie in (0, 1), got {}", options.validation_share));
   }
   if (options.batch_size == 0) throw InvalidArgument("batch size must be at least 1, got 0");
   if (!std::is_sorted(options.milestones.begin(), options.milestones.end())) {
@@ -95,17 +163,20 @@ std::size_t largest_batch(std::size_t n, const TrainingOptions& options) {
 }
 
 TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x,
-                      std::span<const std::uint32_t> rows, const TrainingPhase& phase) {
+                      const RowParts& rows, const TrainingPhase& phase) {
   PlanStep step(plan, loss, x);
   return train(step, rows, phase);
 }
 
-TrainingHistory train(TrainingStep& step, std::span<const std::uint32_t> rows, const TrainingPhase& phase) {
+TrainingHistory train(TrainingStep& step, const RowParts& parts, const TrainingPhase& phase) {
   validate(phase.options);
   const TrainingOptions& options = phase.options;
+  const std::span<const std::uint32_t> rows = parts.train;
   if (rows.empty()) throw InvalidArgument(fmt::format("{}: there are no rows to train on", phase.name));
   const std::vector<std::size_t> ends = batch_ends(rows.size(), options);
   std::vector<std::uint32_t> order(rows.size());
+  std::optional<EarlyStopping> stopping;
+  if (options.patience > 0 && !parts.validation.empty()) stopping.emplace(options.patience);
   TrainingHistory history;
   history.epochs.reserve(options.n_epochs);
   const auto start = std::chrono::steady_clock::now();
@@ -153,13 +224,23 @@ TrainingHistory train(TrainingStep& step, std::span<const std::uint32_t> rows, c
                              .loss = history.epochs.back().loss,
                              .seconds = seconds_since(start),
                              .rows = rows_done});
+    if (stopping && ends_early(step, parts.validation, *stopping, history)) break;
   }
   // No loss shows what the last update did.
   if (const std::string tensor = step.non_finite_tensor(); !history.epochs.empty() && !tensor.empty()) {
     throw NumericError(fmt::format(
         "{}: {} is not finite after epoch {}. Try a smaller learning rate (now {:g}) or look for extreme "
         "values in the data",
-        phase.name, tensor, options.n_epochs, history.epochs.back().learning_rate));
+        phase.name, tensor, history.epochs.size(), history.epochs.back().learning_rate));
+  }
+  if (stopping && stopping->best_epoch() > 0) {
+    if (stopping->best_epoch() < history.epochs.size()) step.load(stopping->best_weights());
+    history.best_epoch = stopping->best_epoch();
+    phase.observer.info(fmt::format(
+        "{}: {} after epoch {} of at most {}; kept epoch {}, with a loss of {:g} on "
+        "{} held-out rows",
+        phase.name, history.epochs.size() < options.n_epochs ? "stopped" : "ended", history.epochs.size(),
+        options.n_epochs, stopping->best_epoch(), stopping->best_loss(), parts.validation.size()));
   }
   history.seconds = seconds_since(start);
   return history;

@@ -10,6 +10,7 @@
 #include "deepsad/core/matrix_view.h"
 #include "deepsad/core/progress.h"
 #include "deepsad/nn/training.h"
+#include "nn/early_stopping.h"
 #include "nn/plan.h"
 
 namespace deepsad {
@@ -41,6 +42,14 @@ class TrainingStep {
   [[nodiscard]] virtual std::string non_finite_tensor() const = 0;
   /// What is wrong when a batch's loss is not finite, as Plan::first_non_finite.
   [[nodiscard]] virtual std::string first_non_finite(std::span<const std::uint32_t> rows) = 0;
+
+  // For early stopping.
+  /// Mean loss of these rows as the networks stand, in evaluation mode; the rows are the same in every call.
+  /// Changes neither weights nor statistics nor the noise of later steps.
+  [[nodiscard]] virtual double validation_loss(std::span<const std::uint32_t> rows) = 0;
+  /// Weights and running statistics; load() takes them back.
+  [[nodiscard]] virtual StateDict weights() const = 0;
+  virtual void load(const StateDict& weights) = 0;
 };
 
 struct TrainingPhase {
@@ -54,14 +63,15 @@ struct TrainingPhase {
   std::function<void(std::size_t epoch, std::span<const std::uint32_t> batch)> after_step = {};
 };
 
-/// Trains on the given rows, shuffled anew in every epoch from the phase's stream of that epoch.
+/// Trains on the given rows, shuffled anew in every epoch from the phase's stream of that epoch. With
+/// validation rows it ends, and goes back to the best epoch, as TrainingOptions::patience says.
 /// @throws InvalidArgument for bad options or no rows; NumericError naming epoch, batch and layer if a loss
 /// is not finite, or the tensor if the last step left one that is not; Interrupted after the step in which
 /// the stop was asked for.
-TrainingHistory train(TrainingStep& step, std::span<const std::uint32_t> rows, const TrainingPhase& phase);
+TrainingHistory train(TrainingStep& step, const RowParts& rows, const TrainingPhase& phase);
 
 /// The same for one network on rows of x.
 TrainingHistory train(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x,
-                      std::span<const std::uint32_t> rows, const TrainingPhase& phase);
+                      const RowParts& rows, const TrainingPhase& phase);
 
 }  // namespace deepsad

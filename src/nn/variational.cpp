@@ -36,6 +36,18 @@ void write_noise(const NoiseKey& key, std::size_t group, std::size_t n, T* value
   }
 }
 
+/// The mean over the rows of what piece_mean(piece, its number) gives for pieces of at most `size` rows.
+template <class PieceMean>
+double mean_of_pieces(std::span<const std::uint32_t> rows, std::size_t size, PieceMean&& piece_mean) {
+  double sum = 0;
+  std::uint64_t k = 0;
+  for (std::size_t first = 0; first < rows.size(); first += size, ++k) {
+    const std::span<const std::uint32_t> piece = rows.subspan(first, std::min(size, rows.size() - first));
+    sum += static_cast<double>(piece.size()) * piece_mean(piece, k);
+  }
+  return sum / static_cast<double>(rows.size());
+}
+
 /// Rows of a matrix, listed one by one.
 template <class T>
 class MatrixSource final : public GroupSource<T> {
@@ -71,6 +83,10 @@ NoiseKey NoiseStream::next() {
   if (!held_) ++step_;
   if (silent) return std::nullopt;
   return key;
+}
+
+NoiseKey NoiseStream::of_validation(std::uint64_t k) const {
+  return RandomStream(seed_, name_ + "/validation", k).next_u64();
 }
 
 // --- Encoder and decoder ---
@@ -226,10 +242,23 @@ VaeStep<T>::VaeStep(VariationalNetwork<T>& network, MatrixView<const T> x, std::
 
 template <class T>
 double VaeStep<T>::forward_backward(std::span<const std::uint32_t> rows) {
+  return mean_cost(rows, noise_.next());
+}
+
+// Encoder and decoder have no running statistics, so a step without update() is an evaluation.
+template <class T>
+double VaeStep<T>::validation_loss(std::span<const std::uint32_t> rows) {
+  return mean_of_pieces(rows, weights_.size(), [this](std::span<const std::uint32_t> piece, std::uint64_t k) {
+    return mean_cost(piece, noise_.of_validation(k));
+  });
+}
+
+template <class T>
+double VaeStep<T>::mean_cost(std::span<const std::uint32_t> rows, NoiseKey noise) {
   const std::size_t n = rows.size();
   std::fill_n(weights_.data(), n, static_cast<T>(1.0 / static_cast<double>(n)));
   const MatrixSource<T> source(x_, rows.data());
-  network_.forward_backward({.n = n, .input = source, .weights = weights_.data(), .noise = noise_.next()},
+  network_.forward_backward({.n = n, .input = source, .weights = weights_.data(), .noise = noise},
                             costs_.span());
   double total = 0;
   for (std::size_t i = 0; i < n; ++i) total += costs_[i];
@@ -333,16 +362,45 @@ SemiSupervisedStep<T>::~SemiSupervisedStep() = default;
 
 template <class T>
 double SemiSupervisedStep<T>::forward_backward(std::span<const std::uint32_t> rows) {
-  using Pair = std::array<double, kLabelValues>;
-  const std::size_t n = rows.size();
   // The whole batch in one pass, so that a batch norm in the classifier sees labelled and unlabelled rows
   // together.
-  classifier_.forward(MatrixSource<T>(data_.classified, rows.data()), n);
-  const auto logits_of = [&](std::size_t i) -> Pair {
+  classifier_.forward(MatrixSource<T>(data_.classified, rows.data()), rows.size());
+  const auto logits_of = [&](std::size_t i) -> Logits {
     const T* logits = classifier_.output(i / kLanes);
     return {static_cast<double>(logits[i % kLanes]), static_cast<double>(logits[kLanes + i % kLanes])};
   };
+  const NoiseKey noise = noise_.next();
+  const double loss =
+      objective(rows, logits_of, noise, data_.posteriors.empty() ? NoiseKey() : code_noise_.next());
+  classifier_.backward(LogitGradient(*this));
+  return loss;
+}
 
+template <class T>
+double SemiSupervisedStep<T>::validation_loss(std::span<const std::uint32_t> rows) {
+  if (inference_)
+    inference_->load(classifier_.state());
+  else
+    inference_ = classifier_.for_inference();
+  const std::size_t max_batch = entry_rows_.size() / kLabelValues;
+  Matrix<T> x(max_batch, data_.classified.cols()), logits(max_batch, kLabelValues);
+  return mean_of_pieces(rows, max_batch, [&](std::span<const std::uint32_t> piece, std::uint64_t k) {
+    for (std::size_t i = 0; i < piece.size(); ++i)
+      std::copy_n(data_.classified.row(piece[i]).data(), x.cols, x.row(i).data());
+    inference_->infer_rows({x.values.data(), piece.size(), x.cols},
+                           {logits.values.data(), piece.size(), kLabelValues});
+    const auto logits_of = [&](std::size_t i) -> Logits {
+      return {static_cast<double>(logits.row(i)[0]), static_cast<double>(logits.row(i)[1])};
+    };
+    return objective(piece, logits_of, noise_.of_validation(k), code_noise_.of_validation(k));
+  });
+}
+
+template <class T>
+template <class LogitsOf>
+double SemiSupervisedStep<T>::objective(std::span<const std::uint32_t> rows, LogitsOf&& logits_of,
+                                        NoiseKey noise, NoiseKey code_noise) {
+  const std::size_t n = rows.size();
   terms_ = {};
   for (const std::uint32_t row : rows) {
     ++(data_.semi[row] == SemiLabel::unlabelled ? terms_.n_unlabelled : terms_.n_labelled);
@@ -362,8 +420,8 @@ double SemiSupervisedStep<T>::forward_backward(std::span<const std::uint32_t> ro
     entry_weights_[n_entries] = static_cast<T>(weight);
     ++n_entries;
   };
-  Pair q{};
-  Pair d{};
+  Logits q{};
+  Logits d{};
   for (std::size_t i = 0; i < n; ++i) {
     const SemiLabel label = data_.semi[rows[i]];
     if (label == SemiLabel::unlabelled) {
@@ -374,7 +432,6 @@ double SemiSupervisedStep<T>::forward_backward(std::span<const std::uint32_t> ro
     }
   }
 
-  const NoiseKey noise = noise_.next();
   if (data_.posteriors.empty()) {
     const MatrixSource<T> source(data_.x, entry_rows_.data());
     generative_.forward_backward({.n = n_entries,
@@ -384,7 +441,7 @@ double SemiSupervisedStep<T>::forward_backward(std::span<const std::uint32_t> ro
                                   .noise = noise},
                                  costs_.span());
   } else {
-    const CodeSource source(*this, code_noise_.next());
+    const CodeSource source(*this, code_noise);
     const MatrixSource<T> target(data_.x, entry_rows_.data());
     generative_.forward_backward({.n = n_entries,
                                   .input = source,
@@ -419,8 +476,21 @@ double SemiSupervisedStep<T>::forward_backward(std::span<const std::uint32_t> ro
   for (std::size_t i = n; i < n_groups(n) * kLanes; ++i) {
     for (std::size_t k = 0; k < kLabelValues; ++k) d_logits_.at(i / kLanes)[k * kLanes + i % kLanes] = 0;
   }
-  classifier_.backward(LogitGradient(*this));
   return terms_.labelled + terms_.unlabelled + options_.alpha * terms_.classification;
+}
+
+template <class T>
+StateDict SemiSupervisedStep<T>::weights() const {
+  StateDict all = generative_.state();
+  for (StateTensor& tensor : with_prefix(classifier_.state(), "classifier."))
+    all.push_back(std::move(tensor));
+  return all;
+}
+
+template <class T>
+void SemiSupervisedStep<T>::load(const StateDict& weights) {
+  generative_.load(weights);
+  classifier_.load(without_prefix(weights, "classifier."));
 }
 
 template <class T>

@@ -30,6 +30,8 @@ class NoiseStream {
   NoiseStream(std::uint64_t seed, std::string name) : seed_(seed), name_("noise/" + std::move(name)) {}
   /// Key of the next step.
   [[nodiscard]] NoiseKey next();
+  /// Key of the k-th piece of the validation rows, the same after every epoch: from "noise/NAME/validation".
+  [[nodiscard]] NoiseKey of_validation(std::uint64_t k) const;
   // For comparisons: all noise is zero, from now on or in the first n steps, or that of the next step again
   // and again.
   void silence() { silence_first(static_cast<std::uint64_t>(-1)); }
@@ -109,9 +111,15 @@ class VaeStep final : public TrainingStep {
   void update(float learning_rate, float weight_decay) override;
   [[nodiscard]] std::string non_finite_tensor() const override { return network_.non_finite_tensor(); }
   [[nodiscard]] std::string first_non_finite(std::span<const std::uint32_t> rows) override;
+  [[nodiscard]] double validation_loss(std::span<const std::uint32_t> rows) override;
+  [[nodiscard]] StateDict weights() const override { return network_.state(); }
+  void load(const StateDict& weights) override { network_.load(weights); }
   [[nodiscard]] NoiseStream& noise() { return noise_; }
 
  private:
+  /// Mean cost of the rows, at most max_batch; leaves the gradient.
+  double mean_cost(std::span<const std::uint32_t> rows, NoiseKey noise);
+
   VariationalNetwork<T>& network_;
   MatrixView<const T> x_;
   NoiseStream noise_;
@@ -166,6 +174,10 @@ class SemiSupervisedStep final : public TrainingStep {
   void update(float learning_rate, float weight_decay) override;
   [[nodiscard]] std::string non_finite_tensor() const override;
   [[nodiscard]] std::string first_non_finite(std::span<const std::uint32_t> rows) override;
+  [[nodiscard]] double validation_loss(std::span<const std::uint32_t> rows) override;
+  /// Tensors "encoder. ...", "decoder. ..." and "classifier. ...".
+  [[nodiscard]] StateDict weights() const override;
+  void load(const StateDict& weights) override;
 
   /// The terms of the last batch's J; a term without rows is 0.
   struct Terms {
@@ -179,6 +191,13 @@ class SemiSupervisedStep final : public TrainingStep {
  private:
   class CodeSource;
   class LogitGradient;
+  using Logits = std::array<double, kLabelValues>;
+
+  /// J of the rows, given the classifier's logits of each; leaves the gradients of the generative networks
+  /// and of the logits.
+  template <class LogitsOf>
+  double objective(std::span<const std::uint32_t> rows, LogitsOf&& logits_of, NoiseKey noise,
+                   NoiseKey code_noise);
 
   VariationalNetwork<T>& generative_;
   Plan<T>& classifier_;
@@ -191,6 +210,7 @@ class SemiSupervisedStep final : public TrainingStep {
   std::vector<std::uint8_t> entry_labels_;
   AlignedBuffer<T> entry_weights_;
   AlignedBuffer<double> costs_;
+  std::unique_ptr<Plan<T>> inference_;  // the classifier, for validation; made at the first need
   GroupBuffer<T> d_logits_;
   GroupBuffer<T> posterior_, posterior_noise_;
 };

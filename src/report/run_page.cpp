@@ -54,12 +54,17 @@ Html loss_chart(const PhaseRecord& phase, const std::string& method, std::size_t
   double low = 0, high = 0;
   bool any = false;
   ChartLine losses{.name = "loss", .points = {}, .style = kNormalStyle, .strong = true};
-  for (std::size_t i = 0; i < epochs.size(); ++i) {
-    losses.points.push_back({static_cast<double>(i + 1), epochs[i].loss});
-    if (!std::isfinite(epochs[i].loss)) continue;
-    low = any ? std::min(low, epochs[i].loss) : epochs[i].loss;
-    high = any ? std::max(high, epochs[i].loss) : epochs[i].loss;
+  ChartLine validation{.name = "on held-out rows", .points = {}, .style = kAnomalyStyle};
+  const auto add = [&](ChartLine& line, std::size_t i, double loss) {
+    line.points.push_back({static_cast<double>(i + 1), loss});
+    if (!std::isfinite(loss)) return;
+    low = any ? std::min(low, loss) : loss;
+    high = any ? std::max(high, loss) : loss;
     any = true;
+  };
+  for (std::size_t i = 0; i < epochs.size(); ++i) {
+    add(losses, i, epochs[i].loss);
+    if (epochs[i].validation_loss) add(validation, i, *epochs[i].validation_loss);
   }
   if (!any) return {};
   losses.dots = epochs.size() <= 30;
@@ -78,6 +83,11 @@ Html loss_chart(const PhaseRecord& phase, const std::string& method, std::size_t
       .y = value_axis(low, high, 6),
       .lines = {std::move(losses)}};
   chart.y_label = chart.y.logarithmic ? "loss (log scale)" : "loss";
+  if (!validation.points.empty()) {
+    chart.lines.push_back(std::move(validation));
+    if (phase.history.best_epoch > 0)
+      chart.marks.push_back({static_cast<double>(phase.history.best_epoch), "kept"});
+  }
   for (std::size_t i = 1; i < epochs.size(); ++i) {
     if (epochs[i].learning_rate == epochs[i - 1].learning_rate) continue;
     chart.marks.push_back({static_cast<double>(i) + 0.5, "rate " + short_number(epochs[i].learning_rate)});

@@ -32,16 +32,22 @@ Json ratios(const SemiSupervisedRatios& r) {
 }
 
 Json phase_json(const PhaseRecord& phase) {
-  Json losses = Json::array(), rates = Json::array();
+  Json losses = Json::array(), rates = Json::array(), validation = Json::array();
   for (const EpochRecord& epoch : phase.history.epochs) {
     losses.push_back(epoch.loss);
     rates.push_back(epoch.learning_rate);
+    if (epoch.validation_loss) validation.push_back(*epoch.validation_loss);
   }
-  return {{"name", phase.name},
-          {"time", phase.history.seconds},
-          {"epochs", phase.history.epochs.size()},
-          {"loss", losses},
-          {"learning_rate", rates}};
+  Json json{{"name", phase.name},
+            {"time", phase.history.seconds},
+            {"epochs", phase.history.epochs.size()},
+            {"loss", losses},
+            {"learning_rate", rates}};
+  if (!validation.empty()) {
+    json["validation_loss"] = validation;
+    json["best_epoch"] = phase.history.best_epoch;
+  }
+  return json;
 }
 
 std::string autoencoder_json(const AutoencoderResult& result) {

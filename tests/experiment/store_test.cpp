@@ -9,11 +9,13 @@
 #include <limits>
 
 #include "deepsad/core/error.h"
+#include "support/errors.h"
 #include "support/files.h"
 
 namespace deepsad {
 namespace {
 
+using deepsad::testing::message_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::TempDir;
@@ -43,16 +45,6 @@ RunRecord finished_run(const std::string& id, int known_class) {
   record.version = "0.1.0";
   record.folder = "runs/a";
   return record;
-}
-
-template <class Expected, class Call>
-std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (const Expected& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Store, GivesRecordsBackAsTheyWereAdded) {

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <functional>
 #include <sstream>
 
 #include "deepsad/core/error.h"
@@ -11,24 +10,17 @@
 #include "deepsad/nn/network_spec.h"
 #include "nn/losses.h"
 #include "nn/support.h"
+#include "support/errors.h"
 
 namespace deepsad {
 namespace {
 
+using deepsad::testing::message_of;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
-
 std::string toml_refusal(const std::string& text, const Shape& input) {
-  return message_of([&] { (void)network_from_toml(text, "net.toml", input); });
+  return message_of<InvalidArgument>([&] { (void)network_from_toml(text, "net.toml", input); });
 }
 
 TEST(NetworkFromToml, MlpByWidths) {
@@ -206,7 +198,7 @@ TEST(NetworkAsJson, GivesBackEveryNetwork) {
 
 TEST(NetworkAsJson, RefusalsNameTheSourceAndTheKey) {
   const auto refusal = [](const std::string& text) {
-    return message_of([&] { (void)network_from_json(text, "model.safetensors"); });
+    return message_of<InvalidArgument>([&] { (void)network_from_json(text, "model.safetensors"); });
   };
   EXPECT_THAT(refusal("{"), StartsWith("model.safetensors: not JSON: "));
   EXPECT_EQ(refusal("{}"), "model.safetensors: document: the key \"input\" is missing");

@@ -4,26 +4,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <limits>
 
 #include "deepsad/core/error.h"
 #include "deepsad/nn/catalogue.h"
 #include "deepsad/nn/state_dict.h"
+#include "support/errors.h"
 
 namespace deepsad {
 namespace {
 
+using deepsad::testing::message_of;
 using ::testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 std::vector<std::string> shapes_of(const NetworkSpec& spec) {
   std::vector<std::string> result;
@@ -210,10 +202,10 @@ TEST(Catalogue, WithSlopeChangesEveryLeakyReluAndNothingElse) {
 }
 
 TEST(Catalogue, UnknownNameListsTheKnownOnesAndTheNearest) {
-  const std::string message = message_of([] { (void)network_by_name("mnist_lenet"); });
+  const std::string message = message_of<InvalidArgument>([] { (void)network_by_name("mnist_lenet"); });
   EXPECT_THAT(message, HasSubstr("unknown network \"mnist_lenet\", did you mean \"mnist_LeNet\"?"));
   EXPECT_THAT(message, HasSubstr("known: mnist_LeNet, fmnist_LeNet, cifar10_LeNet, arrhythmia_mlp"));
-  EXPECT_THAT(message_of([] { (void)network_by_name("ResNet152"); }),
+  EXPECT_THAT(message_of<InvalidArgument>([] { (void)network_by_name("ResNet152"); }),
               HasSubstr("unknown network \"ResNet152\"; known:"));
 }
 
@@ -244,15 +236,18 @@ TEST(DefaultNetwork, FitsOtherShapes) {
 
 TEST(DefaultNetwork, RefusesWhatNoneFits) {
   EXPECT_EQ(
-      message_of([] {
+      message_of<InvalidArgument>([] {
         (void)default_network("mine", {1, 30, 30});
       }),
       "no default network serves images of 1x30x30; wanted sides of at least 8 that are multiples of 4; "
       "give a network file");
-  EXPECT_THAT(message_of([] { (void)default_network("mine", {1, 4, 4}); }), HasSubstr("images of 1x4x4"));
-  EXPECT_EQ(message_of([] { (void)default_network("mine", {0}); }),
+  EXPECT_THAT(message_of<InvalidArgument>([] {
+                (void)default_network("mine", {1, 4, 4});
+              }),
+              HasSubstr("images of 1x4x4"));
+  EXPECT_EQ(message_of<InvalidArgument>([] { (void)default_network("mine", {0}); }),
             "no default network serves samples of shape 0");
-  EXPECT_EQ(message_of([] { (void)default_network("mine", {}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([] { (void)default_network("mine", {}); }),
             "no default network serves samples of shape nothing");
 }
 
@@ -334,12 +329,12 @@ TEST(LayerShapes, RefusalsNameTheLayerWhatItWantsAndWhatItGot) {
   };
   for (const Refusal& refusal : refusals) {
     const NetworkSpec spec{.input = refusal.input, .layers = {refusal.layer}};
-    EXPECT_THAT(message_of([&] { (void)layer_shapes(spec); }), HasSubstr(refusal.message));
+    EXPECT_THAT(message_of<InvalidArgument>([&] { (void)layer_shapes(spec); }), HasSubstr(refusal.message));
   }
   // The number is the layer's place, and the shape the one that arrives there.
   const NetworkSpec late{.input = {1, 8, 8},
                          .layers = {{.kind = K::max_pool2d}, {.kind = K::linear, .name = "fc", .out = 2}}};
-  EXPECT_EQ(message_of([&] { (void)output_shape(late); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)output_shape(late); }),
             "[network] layer 2 (linear \"fc\"): wants a vector, got 1x4x4; put a reshape to 16 before it");
 }
 
@@ -365,18 +360,19 @@ TEST(Autoencoder, RefusesDecodersThatDoNotFit) {
   NetworkDefinition none = mlp("mine", 21, {32}, 8);
   none.decoder.reset();
   EXPECT_EQ(
-      message_of([&] { (void)autoencoder(none); }),
+      message_of<InvalidArgument>([&] { (void)autoencoder(none); }),
       "[network] \"mine\" has no decoder, so no autoencoder can be trained; add one or turn pretraining "
       "off");
-  EXPECT_EQ(message_of([] { (void)autoencoder(with_decoder({{.kind = LayerKind::sigmoid}}, {7})); }),
+  EXPECT_EQ(message_of<InvalidArgument>(
+                [] { (void)autoencoder(with_decoder({{.kind = LayerKind::sigmoid}}, {7})); }),
             "[network] \"mine\": the decoder wants 7 but the encoder gives 8");
-  EXPECT_EQ(message_of([] {
+  EXPECT_EQ(message_of<InvalidArgument>([] {
               (void)autoencoder(with_decoder({{.kind = LayerKind::linear, .name = "out", .out = 20}}));
             }),
             "[network] \"mine\": the decoder gives 20 but the encoder's input is 21");
   NetworkDefinition turned = network_by_name("mnist_LeNet");
   turned.decoder->layers.push_back({.kind = LayerKind::reshape, .shape = {1, 14, 56}});
-  EXPECT_EQ(message_of([&] { (void)autoencoder(turned); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)autoencoder(turned); }),
             "[network] \"mnist_LeNet\": the decoder gives 1x14x56 but the encoder's input is 1x28x28");
 }
 
@@ -385,28 +381,28 @@ TEST(Validate, RefusesNetworksThatCannotBeUsed) {
       .name = "mine",
       .encoder = {{1, 4, 4}, {{.kind = LayerKind::conv2d, .name = "c", .out = 2, .kernel = 3, .padding = 1}}},
       .decoder = {}};
-  EXPECT_EQ(message_of([&] { validate(map_code); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { validate(map_code); }),
             "[network] \"mine\": the encoder must end in a vector, it gives 2x4x4; add a reshape");
   NetworkDefinition nothing{.name = "mine", .encoder = {{4}, {{.kind = LayerKind::sigmoid}}}, .decoder = {}};
-  EXPECT_EQ(message_of([&] { validate(nothing); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { validate(nothing); }),
             "[network] \"mine\": the encoder has nothing to learn; add a linear or conv2d layer");
   NetworkDefinition twice{.name = "mine",
                           .encoder = {{4},
                                       {{.kind = LayerKind::linear, .name = "a", .out = 3},
                                        {.kind = LayerKind::linear, .name = "a", .out = 2}}},
                           .decoder = {}};
-  EXPECT_EQ(message_of([&] { validate(twice); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { validate(twice); }),
             "[network] layer 2 (linear \"a\"): another layer has the same name");
-  EXPECT_THAT(message_of([] {
+  EXPECT_THAT(message_of<InvalidArgument>([] {
                 validate(with_decoder({{.kind = LayerKind::linear, .name = "a", .out = 3},
                                        {.kind = LayerKind::linear, .name = "a", .out = 21}}));
               }),
               HasSubstr("another layer has the same name"));
   // Encoder and decoder may use the same name: their tensors have different prefixes.
   EXPECT_NO_THROW(validate(with_decoder({{.kind = LayerKind::linear, .name = "code", .out = 21}})));
-  EXPECT_THAT(message_of([] { validate(with_decoder({{.kind = LayerKind::sigmoid}})); }),
+  EXPECT_THAT(message_of<InvalidArgument>([] { validate(with_decoder({{.kind = LayerKind::sigmoid}})); }),
               HasSubstr("the decoder gives 8 but the encoder's input is 21"));
-  EXPECT_THAT(message_of([] {
+  EXPECT_THAT(message_of<InvalidArgument>([] {
                 validate(mlp("mine", 21, {32, 0}, 8));
               }),
               HasSubstr("layer 4 (linear \"hidden.1.linear\"): out must be at least 1, got 0"));

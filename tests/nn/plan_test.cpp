@@ -5,29 +5,21 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
 
 #include "deepsad/core/error.h"
 #include "nn/losses.h"
 #include "nn/support.h"
+#include "support/errors.h"
 
 namespace deepsad {
 namespace {
 
+using deepsad::testing::message_of;
 using testing::first_rows;
 using testing::random_matrix;
 using testing::same_bits;
 using testing::view;
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 template <class T>
 struct Step {
@@ -357,14 +349,15 @@ TEST(State, OfAnotherNetworkIsRefused) {
   const NetworkSpec spec = network_by_name("thyroid_mlp").encoder;
   ThreadPool pool(1);
   Plan<float> plan(spec, 16, PlanMode::train, pool);
-  EXPECT_THAT(message_of([&] { plan.load(initial_state(network_by_name("cardio_mlp").encoder, 1, "test")); }),
+  EXPECT_THAT(message_of<InvalidArgument>(
+                  [&] { plan.load(initial_state(network_by_name("cardio_mlp").encoder, 1, "test")); }),
               ::testing::HasSubstr("[plan] tensor \"hidden.0.linear.weight\" is 32x21, wanted 32x6"));
 }
 
 TEST(Plan, RefusesWhatItCannotCompile) {
   ThreadPool pool(1);
   const auto compile = [&](const NetworkSpec& spec, std::size_t batch) {
-    return message_of([&] { const Plan<float> plan(spec, batch, PlanMode::train, pool); });
+    return message_of<InvalidArgument>([&] { const Plan<float> plan(spec, batch, PlanMode::train, pool); });
   };
   EXPECT_EQ(compile(network_by_name("thyroid_mlp").encoder, 0),
             "[plan] batch size must be at least 1, got 0");

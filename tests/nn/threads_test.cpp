@@ -44,7 +44,7 @@ TEST(Threads, TrainAndInferTogether) {
     const Observer observer;
     const TrainingOptions options{.n_epochs = 2, .batch_size = 64};
     const TrainingHistory history = train(
-        plan, loss, view(x), rows,
+        plan, loss, view(x), {.train = rows, .validation = {}},
         {.name = "training", .shuffle_stream = "test", .options = options, .seed = 1, .observer = observer});
     EXPECT_LT(history.epochs.back().loss, history.epochs.front().loss);
     states.push_back(plan.state());

@@ -11,24 +11,16 @@
 #include "deepsad/core/error.h"
 #include "nn/losses.h"
 #include "nn/support.h"
+#include "support/errors.h"
 
 namespace deepsad {
 namespace {
 
 using testing::first_rows;
+using testing::message_of;
 using testing::random_matrix;
 using testing::view;
 using Sizes = std::vector<std::size_t>;
-
-template <class Exception>
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 TEST(TrainingOptions, AreChecked) {
   EXPECT_NO_THROW(validate(TrainingOptions{}));
@@ -110,7 +102,7 @@ class Train : public ::testing::Test {
   }
   TrainingHistory run(const TrainingOptions& options, const StopToken* stop = nullptr,
                       std::function<void(std::size_t, std::span<const std::uint32_t>)> after_step = {}) {
-    return train(plan_, loss_, view(x_), rows_,
+    return train(plan_, loss_, view(x_), {.train = rows_, .validation = validation_},
                  {.name = "training",
                   .shuffle_stream = "test",
                   .options = options,
@@ -128,7 +120,7 @@ class Train : public ::testing::Test {
   std::vector<float> center_;
   std::vector<SemiLabel> semi_;
   DeepSadLoss<float> loss_{center_, semi_, 1, 1e-6};
-  std::vector<std::uint32_t> rows_;
+  std::vector<std::uint32_t> rows_, validation_;
   Observer observer_;
   std::vector<std::string> messages_;
   std::vector<Progress> progress_;

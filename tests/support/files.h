@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/errors.h"
+
 namespace deepsad::testing {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -98,21 +100,6 @@ inline Bytes make_archive(const std::string& format, const std::string& filter,
 
 inline Bytes compress(const std::string& filter, const Bytes& content) {
   return make_archive("raw", filter, {{"data", content}});
-}
-
-/// The message of the E that @p f throws; the test fails if it throws nothing or something else.
-template <class E, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  } catch (const std::exception& e) {
-    ADD_FAILURE() << "another exception: " << e.what();
-    return {};
-  }
-  ADD_FAILURE() << "no exception";
-  return {};
 }
 
 }  // namespace deepsad::testing

@@ -59,6 +59,8 @@ struct TrainOptions {
   std::vector<std::size_t> lr_milestone;
   std::size_t batch_size = 128;
   double weight_decay = 1e-6;
+  std::size_t patience = 0;  ///< epochs without a lower loss on held-out rows; 0 = no early stopping
+  double validation_share = 0.1;
   // pretraining
   bool pretrain = true;
   bool transfer = true;  ///< start from the pretrained encoder

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace deepsad {
@@ -16,6 +17,10 @@ struct TrainingOptions {
   double weight_decay = 1e-6;  ///< >= 0: gradient += weight_decay * w
   bool reference_quirks =
       false;  ///< --compat reference: milestones one epoch early (T8), incomplete batch dropped
+  /// Early stopping: end after so many epochs without a lower loss on held-out rows, and go back to the
+  /// weights of the best epoch; 0 = train all epochs on all rows.
+  std::size_t patience = 0;
+  double validation_share = 0.1;  ///< in (0, 1): rows of each kind held out for that
 };
 
 /// What one epoch did.
@@ -23,12 +28,16 @@ struct EpochRecord {
   double loss = 0;           ///< mean over batches of the batch mean, as the reference logs it
   double learning_rate = 0;  ///< rate in force during the epoch
   double seconds = 0;
+  /// Mean loss of the held-out rows after the epoch, with running statistics; only with patience.
+  std::optional<double> validation_loss = {};
 };
 
 /// Record of a phase.
 struct TrainingHistory {
   std::vector<EpochRecord> epochs;
   double seconds = 0;  ///< wall clock of the epoch loop
+  /// 1-based epoch whose weights were kept, where that was decided on held-out rows; 0 = the last one.
+  std::size_t best_epoch = 0;
 };
 
 }  // namespace deepsad
