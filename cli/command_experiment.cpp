@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "commands.h"
+#include "deepsad/core/csv_text.h"
 #include "deepsad/core/error.h"
 #include "deepsad/experiment/runner.h"
 #include "deepsad/experiment/spread.h"

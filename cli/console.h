@@ -56,8 +56,6 @@ class Console {
 
 /// "1:05", "1:00:05".
 [[nodiscard]] std::string duration_text(double seconds);
-/// The text as a field of a CSV file, quoted where that is needed.
-[[nodiscard]] std::string csv_field(const std::string& text);
 
 /// The line of a finished epoch: "pretraining | epoch 003/150 | loss 0.123456 | 1.234 s | 56789 rows/s".
 [[nodiscard]] std::string epoch_line(const Progress& progress);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "commands.h"
+#include "deepsad/core/csv_text.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "deepsad/experiment/grid.h"

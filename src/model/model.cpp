@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/version.h"
@@ -29,6 +30,10 @@ constexpr const char* kSchema = "deepsad.schema";
 constexpr const char* kSetup = "deepsad.setup";
 constexpr const char* kSummary = "deepsad.summary";
 constexpr const char* kWriter = "deepsad.writer";
+// Since version 2.
+constexpr const char* kCalibration = "deepsad.calibration";
+constexpr const char* kThreshold = "deepsad.threshold";
+constexpr const char* kCalibrationScores = "calibration.scores";  // a tensor
 
 Json to_json(const Scaler& scaler) {
   if (scaler.kind() == Scaler::Kind::pixels) return {{"kind", "pixels"}, {"n_features", scaler.n_features()}};
@@ -108,6 +113,26 @@ std::vector<float> score_chunks(const Detector& detector, const Scaler& scaler, 
   return scores;
 }
 
+int format_version(const Decision& decision) {
+  return decision.threshold || decision.calibration ? 2 : 1;
+}
+
+bool is_readable_version(const std::string& format) {
+  for (int version = 1; version <= kModelFormatVersion; ++version)
+    if (format == std::to_string(version)) return true;
+  return false;
+}
+
+// Takes the tensor of that name out of the list.
+std::optional<NamedTensor> take_tensor(std::vector<NamedTensor>& tensors, const char* name) {
+  const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                  [name](const NamedTensor& tensor) { return tensor.name == name; });
+  if (found == tensors.end()) return std::nullopt;
+  NamedTensor tensor = std::move(*found);
+  tensors.erase(found);
+  return tensor;
+}
+
 }  // namespace
 
 std::vector<float> score_rows(const Detector& detector, const Scaler& scaler, const Dataset& data,
@@ -154,6 +179,15 @@ const DataSetup& Model::setup() const {
 const std::string& Model::summary() const {
   return summary_;
 }
+const Decision& Model::decision() const {
+  return decision_;
+}
+
+Model Model::with_decision(Decision decision) const {
+  Model model = *this;
+  model.decision_ = std::move(decision);
+  return model;
+}
 
 std::vector<float> Model::score(const Dataset& data, std::span<const std::uint32_t> rows,
                                 ThreadPool& pool) const {
@@ -185,7 +219,7 @@ std::vector<float> Model::score(const RawRows& rows, ThreadPool& pool) const {
 
 std::vector<std::uint8_t> Model::to_bytes() const {
   Safetensors file;
-  file.metadata = {{kFormatVersion, std::to_string(kModelFormatVersion)},
+  file.metadata = {{kFormatVersion, std::to_string(format_version(decision_))},
                    {kWriter, fmt::format("deepsad {}", version())},
                    {kMethod, detector_->method()},
                    {kDetector, detector_->description()},
@@ -194,6 +228,14 @@ std::vector<std::uint8_t> Model::to_bytes() const {
                    {kSetup, to_json(setup_).dump()},
                    {kSummary, summary_}};
   for (const DetectorTensor& tensor : detector_->tensors()) file.tensors.push_back(to_stored(tensor));
+  if (decision_.threshold) file.metadata[kThreshold] = threshold_to_json(*decision_.threshold);
+  if (decision_.calibration) {
+    const ConformalCalibration& calibration = *decision_.calibration;
+    file.metadata[kCalibration] =
+        Json{{"rows", decision_.calibration_rows}, {"rows_trimmed", calibration.n_trimmed()}}.dump();
+    file.tensors.push_back(
+        make_tensor(kCalibrationScores, {calibration.size()}, std::span<const float>(calibration.scores())));
+  }
   return write_safetensors(file);
 }
 
@@ -207,7 +249,7 @@ Model Model::load(const std::string& path) {
 
 Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& name) {
   // The version is looked at before the checksum, so that a file of a later version is called that.
-  const Safetensors file = read_safetensors(bytes, name);
+  Safetensors file = read_safetensors(bytes, name);
   const auto text = [&](const char* key) -> const std::string& {
     const auto entry = file.metadata.find(key);
     if (entry == file.metadata.end()) {
@@ -216,7 +258,7 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
     return entry->second;
   };
   const std::string& format = text(kFormatVersion);
-  if (format != std::to_string(kModelFormatVersion)) {
+  if (!is_readable_version(format)) {
     throw ModelError(
         fmt::format("{}: model format version {} (written by {}), but this is deepsad {}, which reads up to "
                     "version {}; update deepsad",
@@ -224,6 +266,11 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
                     version(), kModelFormatVersion));
   }
   (void)read_deepsad_safetensors(bytes, name);
+  const std::optional<NamedTensor> calibration_scores = take_tensor(file.tensors, kCalibrationScores);
+  if (calibration_scores.has_value() != file.metadata.contains(kCalibration)) {
+    throw ModelError(fmt::format("{}: damaged: the tensor {} and the metadata \"{}\" belong together", name,
+                                 kCalibrationScores, kCalibration));
+  }
   std::vector<DetectorTensor> tensors;
   for (const NamedTensor& tensor : file.tensors) tensors.push_back(from_stored(tensor, name));
   std::unique_ptr<Detector> detector =
@@ -231,12 +278,18 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
   try {
     const Json schema = Json::parse(text(kSchema));
     const Json summary = Json::parse(text(kSummary));
-    return {std::move(detector),
-            scaler_from_json(Json::parse(text(kScaler))),
-            schema.at("sample_shape").get<std::vector<std::size_t>>(),
-            schema.at("feature_names").get<std::vector<std::string>>(),
-            setup_from_json(Json::parse(text(kSetup))),
-            summary.dump()};
+    Model model(std::move(detector), scaler_from_json(Json::parse(text(kScaler))),
+                schema.at("sample_shape").get<std::vector<std::size_t>>(),
+                schema.at("feature_names").get<std::vector<std::string>>(),
+                setup_from_json(Json::parse(text(kSetup))), summary.dump());
+    if (file.metadata.contains(kThreshold)) model.decision_.threshold = threshold_from_json(text(kThreshold));
+    if (calibration_scores) {
+      const Json calibration = Json::parse(text(kCalibration));
+      model.decision_.calibration_rows = calibration.at("rows").get<std::string>();
+      model.decision_.calibration = ConformalCalibration::from_parts(
+          tensor_values<float>(*calibration_scores, name), calibration.at("rows_trimmed").get<std::size_t>());
+    }
+    return model;
   } catch (const Json::exception& error) {
     throw ModelError(fmt::format("{}: damaged metadata: {}", name, error.what()));
   } catch (const InvalidArgument& error) {
@@ -250,7 +303,14 @@ std::string Model::inspect_json() const {
     tensors.push_back(
         {{"name", tensor.name}, {"shape", tensor.shape}, {"dtype", tensor.is_count ? "I64" : "F32"}});
   }
-  return Json{{"format_version", kModelFormatVersion},
+  Json decision{{"threshold", nullptr}, {"calibration", nullptr}};
+  if (decision_.threshold) decision["threshold"] = Json::parse(threshold_to_json(*decision_.threshold));
+  if (decision_.calibration) {
+    decision["calibration"] = {{"rows", decision_.calibration_rows},
+                               {"scores", decision_.calibration->size()},
+                               {"rows_trimmed", decision_.calibration->n_trimmed()}};
+  }
+  return Json{{"format_version", format_version(decision_)},
               {"method", detector_->method()},
               {"detector", Json::parse(detector_->description())},
               {"sample_shape", sample_shape_},
@@ -258,6 +318,7 @@ std::string Model::inspect_json() const {
               {"scaler", to_json(scaler_)},
               {"setup", to_json(setup_)},
               {"summary", Json::parse(summary_)},
+              {"decision", decision},
               {"tensors", tensors}}
       .dump(2);
 }

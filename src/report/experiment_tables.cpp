@@ -6,19 +6,12 @@
 #include <cmath>
 #include <set>
 
+#include "deepsad/core/csv_text.h"
 #include "deepsad/core/error.h"
 #include "deepsad/report/experiment_report.h"
 
 namespace deepsad {
 namespace {
-
-// RFC 4180.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 std::string csv_number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "";

@@ -12,6 +12,7 @@
 #include "deepsad/data/raw_rows.h"
 #include "deepsad/data/scaler.h"
 #include "deepsad/detectors/detector.h"
+#include "deepsad/model/decision.h"
 
 namespace deepsad {
 
@@ -29,8 +30,9 @@ struct DataSetup {
   std::string data_checksum;  ///< SHA-256 over the samples and labels that the rows were taken from
 };
 
-/// Version of the model file's format that this library writes; it reads this one and all before.
-inline constexpr int kModelFormatVersion = 1;
+/// Newest version of the model file's format; this library reads it and all before, and writes the oldest one
+/// that can hold the model (docs/model-file.md).
+inline constexpr int kModelFormatVersion = 2;
 
 /// Scores of the given rows of raw data, scaled in chunks, so that memory does not grow with the number of
 /// rows.
@@ -51,6 +53,10 @@ class Model {
   [[nodiscard]] const std::vector<std::string>& feature_names() const;
   [[nodiscard]] const DataSetup& setup() const;
   [[nodiscard]] const std::string& summary() const;
+  /// Calibration and threshold; both empty unless with_decision() gave them.
+  [[nodiscard]] const Decision& decision() const;
+  /// The same model with other calibration and threshold.
+  [[nodiscard]] Model with_decision(Decision decision) const;
 
   /// Scores of rows `rows` of raw data (scaled here, in chunks; memory does not grow with the number of
   /// rows).
@@ -76,12 +82,13 @@ class Model {
   [[nodiscard]] std::string inspect_json() const;
 
  private:
-  std::unique_ptr<Detector> detector_;
+  std::shared_ptr<const Detector> detector_;  // shared by models that differ in the rest
   Scaler scaler_;
   std::vector<std::size_t> sample_shape_;
   std::vector<std::string> feature_names_;
   DataSetup setup_;
   std::string summary_;
+  Decision decision_;
 };
 
 }  // namespace deepsad
