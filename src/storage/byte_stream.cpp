@@ -63,7 +63,8 @@ class FileStream final : public ByteStream {
  public:
   explicit FileStream(const std::string& path)
       : ByteStream(path, std::numeric_limits<std::uint64_t>::max()),
-        fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+        fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+        owned_(true) {
     if (fd_ < 0) throw DataError(fmt::format("{}: cannot be opened: {}", path, std::strerror(errno)));
     struct stat status {};
     if (::fstat(fd_, &status) == 0 && S_ISDIR(status.st_mode)) {
@@ -72,9 +73,15 @@ class FileStream final : public ByteStream {
     }
     want_content_sha256();
   }
-  ~FileStream() override { ::close(fd_); }
+  // A file that is open already and stays so: standard input.
+  FileStream(int fd, std::string name)
+      : ByteStream(std::move(name), std::numeric_limits<std::uint64_t>::max()), fd_(fd), owned_(false) {}
+  ~FileStream() override {
+    if (owned_) ::close(fd_);
+  }
   // What lies on disk is what this stream delivers.
   std::string file_sha256() override {
+    if (!owned_) return "";
     skip_to_end();
     return content_sha256();
   }
@@ -91,6 +98,7 @@ class FileStream final : public ByteStream {
     }
   }
   int fd_;
+  bool owned_;
 };
 
 [[noreturn]] void throw_damaged(const ByteStream& stream, std::string_view format, bool cut,
@@ -323,16 +331,20 @@ class MemberStream final : public ByteStream {
 
 }  // namespace
 
+void ByteStream::check_total(std::size_t got) const {
+  if (position_ + ahead_.size() + got > max_bytes_) {
+    throw DataError(
+        fmt::format("{}: holds more than {} bytes, the most that is plausible here", name_, max_bytes_));
+  }
+}
+
 std::size_t ByteStream::pull(std::span<std::uint8_t> dst) {
   std::size_t got = 0;
   while (got < dst.size()) {
     const std::size_t n = read_some(dst.subspan(got));
     if (n == 0) break;
     got += n;
-    if (position_ + ahead_.size() + got > max_bytes_) {
-      throw DataError(
-          fmt::format("{}: holds more than {} bytes, the most that is plausible here", name_, max_bytes_));
-    }
+    check_total(got);
   }
   return got;
 }
@@ -347,6 +359,16 @@ std::string ByteStream::content_sha256() const {
 
 std::size_t ByteStream::read(std::span<std::uint8_t> dst) {
   const std::size_t got = deliver(dst);
+  if (hash_content_) content_.update(dst.first(got));
+  return got;
+}
+
+std::size_t ByteStream::read_available(std::span<std::uint8_t> dst) {
+  if (dst.empty()) return 0;
+  if (!ahead_.empty()) return read(dst.first(std::min(dst.size(), ahead_.size())));
+  const std::size_t got = read_some(dst);
+  check_total(got);
+  position_ += got;
   if (hash_content_) content_.update(dst.first(got));
   return got;
 }
@@ -466,6 +488,11 @@ std::unique_ptr<ByteStream> open_zlib(ByteStream& source, std::uint64_t n) {
 
 std::unique_ptr<ByteStream> open_file(const std::string& path, std::uint64_t max_bytes) {
   return decompressed(open_raw_file(path), max_bytes);
+}
+
+std::unique_ptr<ByteStream> open_input(const std::string& path, std::uint64_t max_bytes) {
+  if (path != "-") return open_file(path, max_bytes);
+  return decompressed(std::make_unique<FileStream>(STDIN_FILENO, "standard input"), max_bytes);
 }
 
 void for_each_member(const std::string& path, std::uint64_t max_bytes,

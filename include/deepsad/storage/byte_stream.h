@@ -38,6 +38,9 @@ class ByteStream {
   /// @throws DataError if the compression is truncated or corrupt, the file cannot be read, or more than
   /// max_bytes() bytes come
   std::size_t read(std::span<std::uint8_t> dst);
+  /// As read(), but returns as soon as there is anything: what a pipe has delivered by now. 0 only at the end
+  /// (or for an empty @p dst).
+  std::size_t read_available(std::span<std::uint8_t> dst);
   /// Fills all of @p dst. @param what the thing read, for the message: "the pixels of image 17"
   /// @throws DataError as read(), and if the stream ends too early
   void read_exactly(std::span<std::uint8_t> dst, std::string_view what);
@@ -77,6 +80,7 @@ class ByteStream {
  private:
   std::size_t pull(std::span<std::uint8_t> dst);
   std::size_t deliver(std::span<std::uint8_t> dst);
+  void check_total(std::size_t got) const;
   [[noreturn]] void fail_truncated(std::string_view what, std::uint64_t wanted, std::uint64_t start,
                                    std::uint64_t found) const;
 
@@ -109,6 +113,11 @@ class ByteStream {
 /// decompressed(open_raw_file(path), max_bytes).
 [[nodiscard]] std::unique_ptr<ByteStream> open_file(const std::string& path,
                                                     std::uint64_t max_bytes = kDefaultMaxBytes);
+
+/// open_file(), or, for "-", standard input, which may be compressed too, is named "standard input" and has
+/// no checksum of its file.
+[[nodiscard]] std::unique_ptr<ByteStream> open_input(const std::string& path,
+                                                     std::uint64_t max_bytes = kDefaultMaxBytes);
 
 /// Calls @p visit for every regular file in a tar (plain or compressed) or zip archive, in the archive's
 /// order. The stream is valid during the call and need not be read to its end; it is named "path:member".

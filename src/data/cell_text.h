@@ -1,0 +1,47 @@
+// The text of one cell: what several readers of tables ask of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace deepsad {
+
+/// Without the spaces and tabs at both ends.
+[[nodiscard]] constexpr std::string_view trimmed(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// ASCII letters in lower case, all else as it is; no locale has a say.
+[[nodiscard]] constexpr char lower_ascii(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/// Equal but for the case of ASCII letters.
+[[nodiscard]] constexpr bool same_word(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (lower_ascii(a[i]) != lower_ascii(b[i])) return false;
+  return true;
+}
+
+/// Whether @p text, trimmed, is empty or one of @p words.
+[[nodiscard]] inline bool is_missing_word(std::string_view text, const std::vector<std::string>& words) {
+  text = trimmed(text);
+  if (text.empty()) return true;
+  for (const std::string& word : words)
+    if (same_word(text, word)) return true;
+  return false;
+}
+
+/// @p text itself if it is valid UTF-8; else @p scratch, filled with the text read as Latin-1.
+[[nodiscard]] std::string_view as_utf8(std::string_view text, std::string& scratch);
+
+/// For messages: quoted, cut after 40 bytes, valid UTF-8 without control characters.
+[[nodiscard]] std::string shown(std::string_view text);
+
+}  // namespace deepsad

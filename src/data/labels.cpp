@@ -1,0 +1,215 @@
+#include "deepsad/data/labels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "data/cell_text.h"
+#include "data/schema_kinds.h"
+#include "deepsad/core/error.h"
+
+namespace deepsad {
+namespace {
+
+struct BuiltInWord {
+  std::string_view word;
+  SemiLabel label;
+};
+constexpr std::array<BuiltInWord, 25> kBuiltInWords = {
+    {{"normal", SemiLabel::normal},        {"ok", SemiLabel::normal},
+     {"good", SemiLabel::normal},          {"benign", SemiLabel::normal},
+     {"inlier", SemiLabel::normal},        {"nominal", SemiLabel::normal},
+     {"legitimate", SemiLabel::normal},    {"anomaly", SemiLabel::anomaly},
+     {"anomalous", SemiLabel::anomaly},    {"abnormal", SemiLabel::anomaly},
+     {"outlier", SemiLabel::anomaly},      {"fraud", SemiLabel::anomaly},
+     {"attack", SemiLabel::anomaly},       {"malicious", SemiLabel::anomaly},
+     {"bad", SemiLabel::anomaly},          {"malignant", SemiLabel::anomaly},
+     {"unlabeled", SemiLabel::unlabelled}, {"unlabelled", SemiLabel::unlabelled},
+     {"unknown", SemiLabel::unlabelled},   {"none", SemiLabel::unlabelled},
+     {"na", SemiLabel::unlabelled},        {"n/a", SemiLabel::unlabelled},
+     {"nan", SemiLabel::unlabelled},       {"null", SemiLabel::unlabelled},
+     {"?", SemiLabel::unlabelled}}};
+
+std::optional<SemiLabel> class_of(std::string_view word) {
+  if (same_word(word, "normal")) return SemiLabel::normal;
+  if (same_word(word, "anomaly")) return SemiLabel::anomaly;
+  if (same_word(word, "unlabeled") || same_word(word, "unlabelled")) return SemiLabel::unlabelled;
+  return {};
+}
+
+// A word as parse() reads it.
+std::string map_word(const std::string& word) {
+  if (word.find_first_of(",=\"") == std::string::npos) return word;
+  std::string quoted = "\"";
+  for (const char c : word) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+// Reads WORD=CLASS,WORD=CLASS.
+class MapParser {
+ public:
+  explicit MapParser(std::string_view text) : text_(text) {}
+
+  [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
+
+  std::string word() {
+    skip_spaces();
+    std::string word;
+    if (!at_end() && text_[at_] == '"') {
+      const std::size_t open = at_++;
+      while (true) {
+        if (at_end()) refuse(open, "a quote opens here and is never closed");
+        const char c = text_[at_++];
+        if (c != '"') {
+          word += c;
+        } else if (!at_end() && text_[at_] == '"') {
+          word += text_[at_++];
+        } else {
+          break;
+        }
+      }
+      skip_spaces();
+    } else {
+      const std::size_t start = at_;
+      while (!at_end() && text_[at_] != '=' && text_[at_] != ',') ++at_;
+      word = trimmed(text_.substr(start, at_ - start));
+    }
+    if (at_end() || text_[at_] != '=') {
+      refuse(at_, fmt::format("found {}, wanted = after {}",
+                              at_end() ? "the end" : shown(text_.substr(at_, 1)), shown(word)));
+    }
+    ++at_;
+    return word;
+  }
+
+  SemiLabel label() {
+    const std::size_t start = at_;
+    while (!at_end() && text_[at_] != ',') ++at_;
+    const std::string_view name = trimmed(text_.substr(start, at_ - start));
+    const std::optional<SemiLabel> label = class_of(name);
+    if (!label) {
+      refuse(start, fmt::format("found {}, wanted normal, anomaly or unlabeled", shown(name)));
+    }
+    if (!at_end()) {
+      ++at_;
+      if (at_end()) refuse(at_, "found the end, wanted a further WORD=CLASS after the comma");
+    }
+    return *label;
+  }
+
+  [[noreturn]] void refuse(std::size_t at, const std::string& why) const {
+    throw InvalidArgument(
+        fmt::format("label map '{}': character {}: {}; write it as 'fraud=anomaly,ok=normal,=unlabeled'",
+                    text_, at + 1, why));
+  }
+
+  [[nodiscard]] std::size_t position() const { return at_; }
+
+ private:
+  void skip_spaces() {
+    while (!at_end() && text_[at_] == ' ') ++at_;
+  }
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+const char* label_name(SemiLabel label) {
+  switch (label) {
+    case SemiLabel::normal:
+      return "normal";
+    case SemiLabel::anomaly:
+      return "anomaly";
+    case SemiLabel::unlabelled:
+      return "unlabelled";
+  }
+  return "unknown";
+}
+
+LabelMap LabelMap::parse(std::string_view text) {
+  MapParser parser(text);
+  if (trimmed(text).empty()) parser.refuse(0, "the map is empty");
+  LabelMap map;
+  map.given_ = true;
+  while (!parser.at_end()) {
+    const std::size_t start = parser.position();
+    const std::string word = parser.word();
+    const SemiLabel label = parser.label();
+    if (!map.words_.emplace(CategoryKey(word).text(), label).second)
+      parser.refuse(start, fmt::format("{} is there twice", shown(word)));
+  }
+  return map;
+}
+
+std::optional<SemiLabel> LabelMap::find(std::string_view cell) const {
+  if (given_) {
+    const auto found = words_.find(CategoryKey(cell).text());
+    return found == words_.end() ? std::nullopt : std::optional(found->second);
+  }
+  cell = trimmed(cell);
+  if (cell.empty()) return SemiLabel::unlabelled;
+  for (const BuiltInWord& entry : kBuiltInWords)
+    if (same_word(cell, entry.word)) return entry.label;
+  return {};
+}
+
+SemiLabel LabelMap::label_of(std::string_view cell, std::string_view place) const {
+  if (const std::optional<SemiLabel> label = find(cell)) return *label;
+  const std::string word(trimmed(cell));
+  const std::string shown_word = word.size() <= 40 ? map_word(word) : "WORD";
+  if (given_) {
+    throw DataError(
+        fmt::format("{}: the label map has no {}; add {}=normal, {}=anomaly or {}=unlabeled to it "
+                    "(it is '{}')",
+                    place, shown(word), shown_word, shown_word, shown_word, text()));
+  }
+  if (parse_number(word)) {
+    throw DataError(
+        fmt::format("{}: found the label {}; numbers are understood only with a map, because 1 means anomaly "
+                    "in some tools and normal in others; say what they mean, for instance "
+                    "--label-map '0=normal,1=anomaly'",
+                    place, shown(word)));
+  }
+  throw DataError(
+      fmt::format("{}: found the label {}, which is none of the words that are understood without a map; say "
+                  "what it means, for instance --label-map '{}=anomaly,ok=normal,=unlabeled'",
+                  place, shown(word), shown_word));
+}
+
+TrueLabel LabelMap::truth_of(std::string_view cell, std::string_view place) const {
+  const SemiLabel label = label_of(cell, place);
+  if (label == SemiLabel::unlabelled) {
+    throw DataError(
+        fmt::format("{}: {} is no true label (it means unlabelled); wanted normal or anomaly in "
+                    "every row",
+                    place, shown(trimmed(cell))));
+  }
+  return label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly;
+}
+
+std::string LabelMap::text() const {
+  std::string result;
+  for (const auto& [word, label] : words_) {
+    result += fmt::format("{}{}={}", result.empty() ? "" : ",", map_word(word),
+                          label == SemiLabel::unlabelled ? "unlabeled" : label_name(label));
+  }
+  return result;
+}
+
+LabelCounts count_labels(const std::vector<SemiLabel>& labels) {
+  LabelCounts counts;
+  for (const SemiLabel label : labels) {
+    if (label == SemiLabel::normal) ++counts.normal;
+    if (label == SemiLabel::anomaly) ++counts.anomaly;
+    if (label == SemiLabel::unlabelled) ++counts.unlabelled;
+  }
+  return counts;
+}
+
+std::string LabelCounts::text() const {
+  return fmt::format("{} known normal, {} known anomalous, {} unlabelled", normal, anomaly, unlabelled);
+}
+
+}  // namespace deepsad

@@ -1,0 +1,405 @@
+#include "deepsad/data/table_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "data/bad_record.h"
+#include "data/cell_text.h"
+#include "data/row_encoder.h"
+#include "data/schema_inference.h"
+#include "deepsad/core/error.h"
+#include "deepsad/storage/byte_stream.h"
+
+namespace deepsad {
+namespace {
+
+// The column of that name, or else of that position from 1. @param option for the message
+std::size_t find_column(const DelimitedReader& reader, const std::string& wanted, const char* option) {
+  const std::vector<std::string>& names = reader.column_names();
+  const auto found = std::ranges::find(names, wanted);
+  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+  const std::optional<double> position = parse_number(wanted);
+  if (position && *position >= 1 && *position <= static_cast<double>(names.size()) &&
+      *position == static_cast<double>(static_cast<std::size_t>(*position))) {
+    return static_cast<std::size_t>(*position) - 1;
+  }
+  const std::string nearest = nearest_name(wanted, names.data(), names.size());
+  throw InvalidArgument(fmt::format(
+      "{}: {}: there is no column {}{}; wanted a name or a position from 1 to {}", reader.name(), option,
+      shown(wanted), nearest.empty() ? "" : fmt::format(", did you mean {}?", shown(nearest)), names.size()));
+}
+
+// Labels cell by cell; the same words come again and again.
+class LabelColumn {
+ public:
+  LabelColumn(const LabelMap& map, std::size_t cell) : map_(map), cell_(cell) {}
+
+  [[nodiscard]] SemiLabel semi(const DelimitedReader& reader) {
+    return of(reader, [&](std::string_view text) { return map_.label_of(text, reader.place(cell_)); });
+  }
+  [[nodiscard]] TrueLabel truth(const DelimitedReader& reader) {
+    const SemiLabel label = of(reader, [&](std::string_view text) {
+      static_cast<void>(map_.truth_of(text, reader.place(cell_)));
+      return map_.label_of(text, {});
+    });
+    return label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly;
+  }
+
+ private:
+  template <class Read>
+  SemiLabel of(const DelimitedReader& reader, Read&& read) {
+    const std::string_view text = reader.cells()[cell_].text;
+    if (const auto found = known_.find(text); found != known_.end()) return found->second;
+    const SemiLabel label = read(as_utf8(text, scratch_));
+    constexpr std::size_t kMostKnown = 1000;
+    if (known_.size() < kMostKnown) known_.emplace(text, label);
+    return label;
+  }
+
+  const LabelMap& map_;
+  std::size_t cell_;
+  TextMap<SemiLabel> known_;
+  std::string scratch_;
+};
+
+std::string id_of(const DelimitedReader& reader, std::size_t cell) {
+  std::string scratch;
+  return std::string(as_utf8(trimmed(reader.cells()[cell].text), scratch));
+}
+
+DelimitedOptions text_options(const TableOptions& options) {
+  DelimitedOptions text;
+  text.separator = options.separator;
+  text.header = options.header;
+  text.skip_lines = options.skip_lines;
+  text.missing_words = options.missing_words;
+  return text;
+}
+
+std::vector<std::string> names_of(const Schema& schema) {
+  std::vector<std::string> names;
+  for (const ColumnSchema& column : schema.columns()) names.push_back(column.name);
+  return names;
+}
+
+// The positions of the columns with a role in the file.
+struct Roles {
+  std::optional<std::size_t> label, truth, id;
+};
+
+Roles find_roles(const DelimitedReader& reader, const TableOptions& options) {
+  Roles roles;
+  if (!options.label_column.empty() && options.labels_path.empty())
+    roles.label = find_column(reader, options.label_column, "the label column");
+  if (!options.truth_column.empty())
+    roles.truth = find_column(reader, options.truth_column, "the column of true labels");
+  if (!options.id_column.empty()) roles.id = find_column(reader, options.id_column, "the id column");
+  if (roles.label && roles.label == roles.truth) {
+    throw InvalidArgument(fmt::format(
+        "{}: column {} is to hold both the semi labels and the true labels; the true labels are a column of "
+        "their own, which the training must not see",
+        reader.name(), shown(reader.column_names()[*roles.label])));
+  }
+  if (roles.id && (roles.id == roles.label || roles.id == roles.truth)) {
+    throw InvalidArgument(fmt::format("{}: column {} is to hold both ids and labels", reader.name(),
+                                      shown(reader.column_names()[*roles.id])));
+  }
+  return roles;
+}
+
+// The schema with the roles that the caller gives columns of this file.
+Schema with_roles(const Schema& schema, const DelimitedReader& reader, const Roles& roles) {
+  std::vector<ColumnSchema> columns = schema.columns();
+  const auto give = [&](std::optional<std::size_t> cell, ColumnKind kind) {
+    if (!cell) return;
+    const std::string& name = reader.column_names()[*cell];
+    for (ColumnSchema& column : columns)
+      if (column.kind == kind) column.kind = ColumnKind::ignored;
+    const auto found = std::ranges::find(columns, name, &ColumnSchema::name);
+    if (found == columns.end()) {
+      columns.push_back({.name = name, .kind = kind, .categories = {}, .why = {}});
+      return;
+    }
+    const ColumnKind old = found->kind;
+    if (old == ColumnKind::number || old == ColumnKind::one_hot || old == ColumnKind::ordinal ||
+        old == ColumnKind::date) {
+      throw InvalidArgument(fmt::format("{}: column {} is a feature in the schema and cannot be of kind {}",
+                                        reader.name(), shown(name), column_kind_name(kind)));
+    }
+    *found = {.name = name, .kind = kind, .categories = {}, .why = {}};
+  };
+  give(roles.label, ColumnKind::label);
+  give(roles.truth, ColumnKind::truth);
+  give(roles.id, ColumnKind::id);
+  return Schema(std::move(columns), schema.missing_words(), reader.name());
+}
+
+class TableReader {
+ public:
+  TableReader(std::unique_ptr<ByteStream> in, const TableOptions& options)
+      : options_(options),
+        reader_(std::move(in), reader_options(options)),
+        roles_(find_roles(reader_, options)) {
+    table_.messages = reader_.messages();
+  }
+
+  Table read() {
+    if (options_.schema) {
+      read_with_schema(*options_.schema);
+    } else {
+      read_and_infer();
+    }
+    if (table_.lines.empty()) {
+      throw DataError(fmt::format("{}: holds no rows, wanted at least one", reader_.name()));
+    }
+    table_.data.name = reader_.name();
+    table_.data.sample_shape = {table_.schema.n_features()};
+    table_.data.feature_names = table_.schema.feature_names();
+    table_.data.sources.push_back({reader_.name(), cut_ ? "" : reader_.stream().file_sha256()});
+    if (!options_.labels_path.empty()) read_label_file();
+    add_messages();
+    return std::move(table_);
+  }
+
+ private:
+  static DelimitedOptions reader_options(const TableOptions& options) {
+    DelimitedOptions text = text_options(options);
+    if (options.schema) {
+      text.missing_words = options.schema->missing_words();
+      text.expected_names = names_of(*options.schema);
+    }
+    return text;
+  }
+
+  template <class TakeFeatures>
+  void read_rows(TakeFeatures&& take_features) {
+    std::optional<LabelColumn> labels, truths;
+    if (roles_.label) labels.emplace(options_.label_map, *roles_.label);
+    if (roles_.truth) truths.emplace(options_.truth_map, *roles_.truth);
+    while (reader_.next()) {
+      if (table_.lines.size() == options_.max_rows) {
+        cut_ = true;
+        break;
+      }
+      if (labels) table_.semi.push_back(labels->semi(reader_));
+      if (truths) table_.truth.push_back(truths->truth(reader_));
+      if (roles_.id) table_.ids.push_back(id_of(reader_, *roles_.id));
+      table_.lines.push_back(reader_.line());
+      take_features();
+    }
+  }
+
+  void read_with_schema(const Schema& schema) {
+    // Roles of the schema that the caller does not give away.
+    RowEncoder encoder(with_roles(schema, reader_, roles_), reader_);
+    if (!roles_.label && options_.labels_path.empty()) roles_.label = encoder.role(ColumnKind::label);
+    if (!roles_.truth) roles_.truth = encoder.role(ColumnKind::truth);
+    if (!roles_.id) roles_.id = encoder.role(ColumnKind::id);
+    std::vector<double> values;
+    const std::size_t d = schema.n_features();
+    read_rows([&] {
+      values.resize(values.size() + d);
+      encoder.encode(reader_, values.data() + values.size() - d);
+    });
+    table_.data.values = std::move(values);
+    table_.schema = schema;
+    table_.n_unseen = encoder.n_unseen();
+    table_.n_unseen.resize(schema.columns().size());
+  }
+
+  void read_and_infer() {
+    std::vector<ColumnWish> wishes(reader_.column_names().size(), ColumnWish::infer);
+    for (const std::string& name : options_.category_columns)
+      wishes[find_column(reader_, name, "category columns")] = ColumnWish::category;
+    for (const std::string& name : options_.ignore_columns)
+      wishes[find_column(reader_, name, "ignored columns")] = ColumnWish::ignore;
+    if (roles_.label) wishes[*roles_.label] = ColumnWish::label;
+    if (roles_.truth) wishes[*roles_.truth] = ColumnWish::truth;
+    if (roles_.id) wishes[*roles_.id] = ColumnWish::id;
+    SchemaInference inference(reader_.column_names(), std::move(wishes),
+                              {options_.missing_words, options_.dates, options_.max_categories});
+    read_rows([&] { inference.add(reader_); });
+    if (inference.n_rows() == 0) return;
+    table_.schema = inference.infer(reader_.name());
+    table_.data.values = inference.take_features(table_.schema);
+    table_.n_unseen.assign(table_.schema.columns().size(), 0);
+  }
+
+  // Whether the first record of the label file holds a label already: then it is no header.
+  [[nodiscard]] bool starts_with_label() const {
+    DelimitedReader labels(open_input(options_.labels_path), {.header = false});
+    return labels.next() && std::ranges::any_of(labels.cells(), [this](const Cell& cell) {
+             return options_.label_map.find(cell.text).has_value();
+           });
+  }
+
+  void read_label_file() {
+    const bool joined = !options_.id_column.empty();
+    DelimitedOptions text;
+    text.missing_words = options_.missing_words;
+    text.header = joined || !starts_with_label();
+    DelimitedReader labels(open_input(options_.labels_path), text);
+    std::size_t cell = 0;
+    std::optional<std::size_t> id_cell;
+    if (joined) {
+      const std::string& id_name = reader_.column_names()[*roles_.id];
+      const auto& names = labels.column_names();
+      const auto found = std::ranges::find(names, id_name);
+      if (found == names.end()) {
+        throw DataError(fmt::format("{}: has no column {}, by which its labels are joined to the rows of {}",
+                                    labels.name(), shown(id_name), reader_.name()));
+      }
+      id_cell = static_cast<std::size_t>(found - names.begin());
+    }
+    if (!options_.label_column.empty()) {
+      cell = find_column(labels, options_.label_column, "the label column");
+    } else {
+      const std::size_t n_others = joined ? 1 : 0;
+      if (labels.column_names().size() != 1 + n_others) {
+        throw InvalidArgument(fmt::format("{}: has {} columns; name the one that holds the labels",
+                                          labels.name(), labels.column_names().size()));
+      }
+      cell = joined ? 1 - *id_cell : 0;
+    }
+    LabelColumn column(options_.label_map, cell);
+    if (!joined) {
+      while (labels.next()) table_.semi.push_back(column.semi(labels));
+      if (table_.semi.size() != table_.lines.size() && !cut_) {
+        throw DataError(
+            fmt::format("{}: found {} labels for the {} rows of {}; blank lines are no labels, write "
+                        "unlabeled (or \"\") there",
+                        labels.name(), table_.semi.size(), table_.lines.size(), reader_.name()));
+      }
+      table_.semi.resize(table_.lines.size());
+      return;
+    }
+    TextMap<std::size_t> row_of;
+    for (std::size_t row = 0; row < table_.ids.size(); ++row) {
+      if (!row_of.emplace(table_.ids[row], row).second) {
+        throw DataError(fmt::format("{}:{}: the id {} is there twice, so that labels cannot be joined by it",
+                                    reader_.name(), table_.lines[row], shown(table_.ids[row])));
+      }
+    }
+    // Rows that the file does not name are unlabelled.
+    table_.semi.assign(table_.lines.size(), SemiLabel::unlabelled);
+    std::vector<bool> given(table_.lines.size());
+    while (labels.next()) {
+      const std::string id = id_of(labels, *id_cell);
+      const auto found = row_of.find(id);
+      if (found == row_of.end()) {
+        if (cut_) continue;
+        throw DataError(fmt::format("{}: {} has no row with the id {}", labels.place(*id_cell),
+                                    reader_.name(), shown(id)));
+      }
+      if (given[found->second]) {
+        throw DataError(fmt::format("{}: the id {} is there twice", labels.place(*id_cell), shown(id)));
+      }
+      given[found->second] = true;
+      table_.semi[found->second] = column.semi(labels);
+    }
+  }
+
+  void add_messages() {
+    table_.messages.push_back(
+        fmt::format("{} rows{}", table_.lines.size(), cut_ ? "; those beyond were not asked for" : ""));
+    if (!table_.semi.empty()) table_.messages.push_back("labels: " + count_labels(table_.semi).text());
+    if (!table_.truth.empty()) {
+      const auto anomalies = static_cast<std::size_t>(std::ranges::count(table_.truth, TrueLabel::anomaly));
+      table_.messages.push_back(
+          fmt::format("true labels: {} normal, {} anomalous", table_.truth.size() - anomalies, anomalies));
+    }
+    for (std::size_t j = 0; j < table_.n_unseen.size(); ++j) {
+      if (table_.n_unseen[j] == 0) continue;
+      table_.messages.push_back(
+          fmt::format("column {}: {} of {} rows hold a category that the schema does not "
+                      "know; they count as \"other\"",
+                      shown(table_.schema.columns()[j].name), table_.n_unseen[j], table_.lines.size()));
+    }
+  }
+
+  const TableOptions& options_;
+  DelimitedReader reader_;
+  Roles roles_;
+  Table table_;
+  bool cut_ = false;
+};
+
+}  // namespace
+
+Table read_table(std::unique_ptr<ByteStream> in, const TableOptions& options) {
+  return TableReader(std::move(in), options).read();
+}
+
+Table read_table(const std::string& path, const TableOptions& options) {
+  return read_table(open_input(path), options);
+}
+
+bool looks_like_text(const std::uint8_t* first_bytes, std::size_t n) {
+  const auto text = [](std::uint8_t b) {
+    return (b >= 0x20 && b != 0x7f) || b == '\t' || b == '\n' || b == '\r' || b == '\f';
+  };
+  return n > 0 && std::all_of(first_bytes, first_bytes + n, text);
+}
+
+struct TableRowReader::State {
+  State(std::unique_ptr<ByteStream> in, const Schema& schema, TableRowOptions opts)
+      : options(std::move(opts)),
+        reader(std::move(in), text_of(options.text, schema)),
+        encoder(schema, reader),
+        id(encoder.role(ColumnKind::id)) {}
+
+  static DelimitedOptions text_of(DelimitedOptions text, const Schema& schema) {
+    text.missing_words = schema.missing_words();
+    text.expected_names = names_of(schema);
+    return text;
+  }
+
+  TableRowOptions options;
+  DelimitedReader reader;
+  RowEncoder encoder;
+  std::optional<std::size_t> id;
+};
+
+TableRowReader::TableRowReader(std::unique_ptr<ByteStream> in, const Schema& schema, TableRowOptions options)
+    : state_(std::make_unique<State>(std::move(in), schema, std::move(options))) {}
+TableRowReader::~TableRowReader() = default;
+
+bool TableRowReader::next_chunk(std::size_t max_rows, TableChunk& chunk) {
+  State& s = *state_;
+  const std::size_t d = s.encoder.schema().n_features();
+  chunk.values.clear();
+  chunk.lines.clear();
+  chunk.ids.clear();
+  chunk.rejected.clear();
+  while (chunk.lines.size() + chunk.rejected.size() < std::max<std::size_t>(1, max_rows)) {
+    const bool has_some = !chunk.lines.empty() || !chunk.rejected.empty();
+    if (has_some && s.options.text.eager && !s.reader.has_buffered_record()) break;
+    try {
+      if (!s.reader.next()) break;
+      chunk.values.resize((chunk.lines.size() + 1) * d);
+      s.encoder.encode(s.reader, chunk.values.data() + chunk.lines.size() * d);
+      if (s.id) chunk.ids.push_back(id_of(s.reader, *s.id));
+      chunk.lines.push_back(s.reader.line());
+    } catch (const BadRecord& error) {
+      if (!s.options.reject_rows) throw;
+      chunk.values.resize(chunk.lines.size() * d);
+      chunk.rejected.push_back({s.reader.line(), error.what()});
+    }
+  }
+  return !chunk.lines.empty() || !chunk.rejected.empty();
+}
+
+const Schema& TableRowReader::schema() const {
+  return state_->encoder.schema();
+}
+const std::vector<std::string>& TableRowReader::messages() const {
+  return state_->reader.messages();
+}
+const std::vector<std::uint64_t>& TableRowReader::n_unseen() const {
+  return state_->encoder.n_unseen();
+}
+
+}  // namespace deepsad
