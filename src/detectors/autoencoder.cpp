@@ -41,7 +41,8 @@ TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x, cons
                                    .options = options_.training,
                                    .seed = context.seed,
                                    .observer = context.observer,
-                                   .stop = context.stop});
+                                   .stop = context.stop,
+                                   .checkpoint = context.checkpoint});
   TrainedAutoencoder trained{
       .state = plan.state(), .phase = {phase_, options_.training, std::move(history)}, .findings = {}};
   std::vector<float> after(x.rows());

@@ -75,7 +75,8 @@ class Classifier final : public Detector {
                                      .options = options_.training,
                                      .seed = context.seed,
                                      .observer = context.observer,
-                                     .stop = context.stop});
+                                     .stop = context.stop,
+                                     .checkpoint = context.checkpoint});
     state_ = plan.state();
     plans_.clear();
     phases_.push_back({"training", options_.training, std::move(history)});

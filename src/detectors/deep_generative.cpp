@@ -229,7 +229,8 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
                                    .options = options_.training,
                                    .seed = context.seed,
                                    .observer = context.observer,
-                                   .stop = context.stop});
+                                   .stop = context.stop,
+                                   .checkpoint = context.checkpoint});
   state_ = whole_state(step.weights());
   plans_.clear();
   phases_.push_back({"training", options_.training, std::move(history)});

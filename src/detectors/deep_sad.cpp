@@ -223,7 +223,8 @@ TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const Ro
                       .options = options,
                       .seed = context.seed,
                       .observer = context.observer,
-                      .stop = context.stop};
+                      .stop = context.stop,
+                      .checkpoint = context.checkpoint};
   TrainingHistory history;
   if (soft_boundary()) {
     SoftBoundaryLoss<float> loss(center_, options_.nu, data.x.rows());
@@ -233,6 +234,11 @@ TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const Ro
       distances.clear();
       for (const std::uint32_t row : batch) distances.push_back(loss.distance(row));
       loss.set_radius(radius_of(distances, options_.nu));
+    };
+    phase.carried = [&] { return std::vector<float>{loss.squared_radius()}; };
+    phase.restore_carried = [&](std::span<const float> carried) {
+      if (carried.size() != 1) throw InvalidArgument("[deep_svdd] the checkpoint holds no radius");
+      loss.set_squared_radius(carried[0]);
     };
     history = train(plan, loss, data.x, rows, phase);
   } else {

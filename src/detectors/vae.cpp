@@ -214,7 +214,8 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
                                    .options = options_.training,
                                    .seed = context.seed,
                                    .observer = context.observer,
-                                   .stop = context.stop});
+                                   .stop = context.stop,
+                                   .checkpoint = context.checkpoint});
   state_ = network.state();
   plans_.clear();
   phases_.push_back({phase_, options_.training, std::move(history)});

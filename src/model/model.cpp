@@ -11,6 +11,7 @@
 #include "deepsad/nn/network_spec.h"
 #include "deepsad/storage/atomic_file.h"
 #include "deepsad/storage/safetensors.h"
+#include "nn/stored_state.h"
 
 namespace deepsad {
 namespace {
@@ -76,23 +77,6 @@ DataSetup setup_from_json(const Json& json) {
           .test_rows = json.at("test_rows").get<std::vector<std::uint32_t>>(),
           .reference_split = json.at("reference_split").get<bool>(),
           .data_checksum = json.at("data_checksum").get<std::string>()};
-}
-
-NamedTensor to_stored(const DetectorTensor& tensor) {
-  if (tensor.is_count) return make_tensor(tensor.name, {}, std::span<const std::int64_t>(&tensor.count, 1));
-  return make_tensor(tensor.name, tensor.shape, std::span<const float>(tensor.values));
-}
-
-DetectorTensor from_stored(const NamedTensor& stored, const std::string& source) {
-  DetectorTensor tensor{
-      .name = stored.name, .shape = stored.shape, .values = {}, .is_count = false, .count = 0};
-  if (stored.type == TensorType::i64 && stored.shape.empty()) {
-    tensor.is_count = true;
-    tensor.count = tensor_values<std::int64_t>(stored, source).front();
-  } else {
-    tensor.values = tensor_values<float>(stored, source);
-  }
-  return tensor;
 }
 
 // Scores of n rows, of which scale(first, dst) writes those from `first` on, as many as dst has, scaled.

@@ -35,6 +35,12 @@ struct RowParts {
 class EarlyStopping {
  public:
   explicit EarlyStopping(std::size_t patience) : patience_(patience) {}
+  /// Goes on from what the accessors below gave.
+  EarlyStopping(std::size_t patience, std::size_t best_epoch, double best_loss, StateDict best_weights)
+      : patience_(patience),
+        best_epoch_(best_epoch),
+        best_loss_(best_epoch == 0 ? std::numeric_limits<double>::infinity() : best_loss),
+        weights_(std::move(best_weights)) {}
 
   /// @param epoch 1-based   @param loss on the validation rows; one that is not finite is no better than any
   /// @return whether these weights are the best so far, so that the caller gives them to keep()

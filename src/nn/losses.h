@@ -46,6 +46,8 @@ class SoftBoundaryLoss final : public Loss<T> {
   SoftBoundaryLoss(std::span<const T> center, double nu, std::size_t n_rows);
   void evaluate(const GroupLoss<T>& group) const noexcept override;
   void set_radius(double radius) { squared_radius_ = static_cast<T>(radius * radius); }
+  [[nodiscard]] T squared_radius() const { return squared_radius_; }
+  void set_squared_radius(T squared_radius) { squared_radius_ = squared_radius; }
   /// Squared distance of a row when it was last in a batch.
   [[nodiscard]] T distance(std::uint32_t row) const { return distances_[row]; }
 

@@ -29,6 +29,15 @@ constexpr std::size_t kAdamChunk = 4096;
 constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.999;
 constexpr double kAdamEpsilon = 1e-8;
+// Names in training_state().
+constexpr const char* kAdam = "adam.";
+constexpr const char* kFirstMoment = "adam.m/";
+constexpr const char* kSecondMoment = "adam.v/";
+constexpr const char* kAdamStep = "adam.step";
+
+bool is_learnt(const TensorInfo& tensor) {
+  return tensor.role == TensorRole::weight || tensor.role == TensorRole::bias;
+}
 
 std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
@@ -576,6 +585,59 @@ StateDict Plan<T>::state() const {
     state.push_back(std::move(tensor));
   }
   return state;
+}
+
+template <class T>
+StateDict Plan<T>::training_state() const {
+  const Impl& impl = *impl_;
+  assert(impl.training());
+  StateDict all = state();
+  for (const auto& [prefix, arena] : {std::pair{kFirstMoment, &impl.parameters.first_moment},
+                                      std::pair{kSecondMoment, &impl.parameters.second_moment}}) {
+    for (std::size_t i = 0; i < impl.tensors.size(); ++i) {
+      if (!is_learnt(impl.tensors[i])) continue;
+      const T* source = arena->data() + impl.tensor_offset[i];
+      StateTensor tensor{.name = prefix + impl.tensors[i].name,
+                         .shape = impl.tensors[i].shape,
+                         .values = {},
+                         .is_count = false,
+                         .count = 0};
+      std::transform(source, source + n_elements(tensor.shape), std::back_inserter(tensor.values),
+                     [](T v) { return static_cast<float>(v); });
+      all.push_back(std::move(tensor));
+    }
+  }
+  all.push_back(counter(kAdamStep, impl.step));
+  return all;
+}
+
+template <class T>
+void Plan<T>::load_training_state(const StateDict& all) {
+  Impl& impl = *impl_;
+  assert(impl.training());
+  std::vector<TensorInfo> learnt;
+  std::copy_if(impl.tensors.begin(), impl.tensors.end(), std::back_inserter(learnt), is_learnt);
+  StateDict weights = all;
+  std::erase_if(weights, [](const StateTensor& tensor) { return tensor.name.starts_with(kAdam); });
+  const StateDict moments[] = {without_prefix(all, kFirstMoment), without_prefix(all, kSecondMoment)};
+  for (const StateDict& moment : moments) {
+    if (const std::string problem = mismatch(learnt, moment); !problem.empty())
+      throw InvalidArgument("[plan] the optimiser's moments: " + problem);
+  }
+  const std::uint64_t step = counter_of(all, kAdamStep);
+  load(weights);
+  AlignedBuffer<T>* const arenas[] = {&impl.parameters.first_moment, &impl.parameters.second_moment};
+  for (std::size_t m = 0; m < 2; ++m) {
+    for (const StateTensor& tensor : moments[m]) {
+      const auto i = static_cast<std::size_t>(
+          std::find_if(impl.tensors.begin(), impl.tensors.end(),
+                       [&](const TensorInfo& info) { return info.name == tensor.name; }) -
+          impl.tensors.begin());
+      std::transform(tensor.values.begin(), tensor.values.end(), arenas[m]->data() + impl.tensor_offset[i],
+                     [](float v) { return static_cast<T>(v); });
+    }
+  }
+  impl.step = step;
 }
 
 template <class T>

@@ -82,6 +82,11 @@ class Plan {
   /// mismatch()'s text.
   void load(const StateDict& state);
   [[nodiscard]] StateDict state() const;
+  /// state() and what the optimiser knows: tensors "adam.m/NAME", "adam.v/NAME" and the count "adam.step".
+  /// load_training_state() goes on from there to the same bits (T = float). Train mode, between two steps.
+  [[nodiscard]] StateDict training_state() const;
+  /// @throws InvalidArgument if a tensor is missing, extra or of another shape
+  void load_training_state(const StateDict& state);
 
   /// Forward and backward pass over the given rows of x, in training mode (running statistics are updated).
   /// Leaves the gradient for update(), in place of one that update() did not take. Returns the batch's mean

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 
 namespace deepsad {
@@ -91,6 +92,22 @@ StateDict with_prefix(StateDict state, std::string_view prefix) {
 
 std::string mismatch(const NetworkSpec& spec, const StateDict& state) {
   return mismatch(state_tensors(spec), state);
+}
+
+StateTensor counter(std::string name, std::uint64_t value) {
+  return {.name = std::move(name),
+          .shape = {},
+          .values = {},
+          .is_count = true,
+          .count = static_cast<std::int64_t>(value)};
+}
+
+std::uint64_t counter_of(const StateDict& state, std::string_view name) {
+  const auto found = std::find_if(state.begin(), state.end(),
+                                  [&](const StateTensor& tensor) { return tensor.name == name; });
+  if (found == state.end() || !found->is_count || found->count < 0)
+    throw InvalidArgument(fmt::format("the count \"{}\" is missing or below 0", name));
+  return static_cast<std::uint64_t>(found->count);
 }
 
 std::string mismatch(const std::vector<TensorInfo>& wanted, const StateDict& state) {

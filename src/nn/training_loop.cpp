@@ -81,6 +81,8 @@ class PlanStep final : public TrainingStep {
   }
   [[nodiscard]] StateDict weights() const override { return plan_.state(); }
   void load(const StateDict& weights) override { plan_.load(weights); }
+  [[nodiscard]] StateDict training_state() const override { return plan_.training_state(); }
+  void load_training_state(const StateDict& state) override { plan_.load_training_state(state); }
 
  private:
   Plan<float>& plan_;
@@ -100,6 +102,36 @@ bool ends_early(TrainingStep& step, std::span<const std::uint32_t> validation, E
   history.epochs.back().validation_loss = loss;
   if (stopping.is_best(epoch, loss)) stopping.keep(step.weights());
   return stopping.exhausted(epoch);
+}
+
+PhaseProgress progress_of(const TrainingStep& step, const TrainingPhase& phase,
+                          const std::optional<EarlyStopping>& stopping, const TrainingHistory& history) {
+  PhaseProgress progress{.history = history, .finished = false, .state = step.training_state()};
+  if (phase.carried) progress.carried = phase.carried();
+  if (stopping) {
+    progress.history.best_epoch = stopping->best_epoch();
+    progress.best_loss = stopping->best_loss();
+    progress.best_weights = stopping->best_weights();
+  }
+  return progress;
+}
+
+/// Takes everything back to where the phase was when `saved` was written.
+void go_on(const PhaseProgress& saved, TrainingStep& step, const TrainingPhase& phase,
+           std::optional<EarlyStopping>& stopping, TrainingHistory& history) {
+  history = saved.history;
+  if (phase.restore_carried) phase.restore_carried(saved.carried);
+  if (saved.finished) {
+    step.load(saved.state);
+    return;
+  }
+  step.load_training_state(saved.state);
+  if (stopping) {
+    stopping.emplace(phase.options.patience, saved.history.best_epoch, saved.best_loss, saved.best_weights);
+    history.best_epoch = 0;  // is told at the end
+  }
+  phase.observer.info(fmt::format("{}: goes on after epoch {} of {}", phase.name, history.epochs.size(),
+                                  phase.options.n_epochs));
 }
 
 }  // namespace
@@ -178,10 +210,17 @@ TrainingHistory train(TrainingStep& step, const RowParts& parts, const TrainingP
   std::optional<EarlyStopping> stopping;
   if (options.patience > 0 && !parts.validation.empty()) stopping.emplace(options.patience);
   TrainingHistory history;
+  if (phase.checkpoint != nullptr) {
+    if (const PhaseProgress* saved = phase.checkpoint->find(phase.name)) {
+      go_on(*saved, step, phase, stopping, history);
+      if (saved->finished) return history;
+    }
+  }
+  const double seconds_before = history.seconds;
   history.epochs.reserve(options.n_epochs);
   const auto start = std::chrono::steady_clock::now();
   std::size_t rows_done = 0;
-  for (std::size_t epoch = 0; epoch < options.n_epochs; ++epoch) {
+  for (std::size_t epoch = history.epochs.size(); epoch < options.n_epochs; ++epoch) {
     const auto epoch_start = std::chrono::steady_clock::now();
     const double rate = learning_rate_at(options, epoch);
     if (epoch > 0 && rate != history.epochs.back().learning_rate) {
@@ -225,6 +264,10 @@ TrainingHistory train(TrainingStep& step, const RowParts& parts, const TrainingP
                              .seconds = seconds_since(start),
                              .rows = rows_done});
     if (stopping && ends_early(step, parts.validation, *stopping, history)) break;
+    if (phase.checkpoint != nullptr && phase.checkpoint->due(epoch + 1) && epoch + 1 < options.n_epochs) {
+      history.seconds = seconds_before + seconds_since(start);
+      phase.checkpoint->save(phase.name, progress_of(step, phase, stopping, history));
+    }
   }
   // No loss shows what the last update did.
   if (const std::string tensor = step.non_finite_tensor(); !history.epochs.empty() && !tensor.empty()) {
@@ -242,7 +285,12 @@ TrainingHistory train(TrainingStep& step, const RowParts& parts, const TrainingP
         phase.name, history.epochs.size() < options.n_epochs ? "stopped" : "ended", history.epochs.size(),
         options.n_epochs, stopping->best_epoch(), stopping->best_loss(), parts.validation.size()));
   }
-  history.seconds = seconds_since(start);
+  history.seconds = seconds_before + seconds_since(start);
+  if (phase.checkpoint != nullptr)
+    phase.checkpoint->save(phase.name, {.history = history,
+                                        .finished = true,
+                                        .state = step.weights(),
+                                        .carried = phase.carried ? phase.carried() : std::vector<float>{}});
   return history;
 }
 

@@ -9,6 +9,7 @@
 
 #include "deepsad/core/matrix_view.h"
 #include "deepsad/core/progress.h"
+#include "deepsad/nn/checkpoint.h"
 #include "deepsad/nn/training.h"
 #include "nn/early_stopping.h"
 #include "nn/plan.h"
@@ -50,6 +51,12 @@ class TrainingStep {
   /// Weights and running statistics; load() takes them back.
   [[nodiscard]] virtual StateDict weights() const = 0;
   virtual void load(const StateDict& weights) = 0;
+
+  // For checkpoints, between two epochs.
+  /// Everything that later steps depend on; load_training_state() goes on from there to the same bits.
+  [[nodiscard]] virtual StateDict training_state() const = 0;
+  /// @throws InvalidArgument if tensors are missing, extra or of another shape
+  virtual void load_training_state(const StateDict& state) = 0;
 };
 
 struct TrainingPhase {
@@ -61,10 +68,16 @@ struct TrainingPhase {
   const StopToken* stop = nullptr;
   /// Called after every step with the 0-based epoch and the batch's rows; may be empty.
   std::function<void(std::size_t epoch, std::span<const std::uint32_t> batch)> after_step = {};
+  /// Where the phase's progress is kept under its name, and gone on from; null: nowhere.
+  RunCheckpoint* checkpoint = nullptr;
+  /// What after_step() carries from step to step, for the checkpoint; both or none.
+  std::function<std::vector<float>()> carried = {};
+  std::function<void(std::span<const float>)> restore_carried = {};
 };
 
 /// Trains on the given rows, shuffled anew in every epoch from the phase's stream of that epoch. With
-/// validation rows it ends, and goes back to the best epoch, as TrainingOptions::patience says.
+/// validation rows it ends, and goes back to the best epoch, as TrainingOptions::patience says. With a
+/// checkpoint it goes on where that ends, to the same bits as without a break.
 /// @throws InvalidArgument for bad options or no rows; NumericError naming epoch, batch and layer if a loss
 /// is not finite, or the tensor if the last step left one that is not; Interrupted after the step in which
 /// the stop was asked for.

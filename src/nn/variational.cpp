@@ -13,6 +13,10 @@ namespace {
 
 using kernels::kLanes;
 
+// Names in training_state().
+constexpr const char* kNoisePosition = "noise.position";
+constexpr const char* kCodeNoisePosition = "code_noise.position";
+
 std::size_t n_groups(std::size_t n) {
   return (n + kLanes - 1) / kLanes;
 }
@@ -203,6 +207,20 @@ StateDict VariationalNetwork<T>::state() const {
 }
 
 template <class T>
+StateDict VariationalNetwork<T>::training_state() const {
+  StateDict state = with_prefix(encoder_.training_state(), "encoder.");
+  for (StateTensor& tensor : with_prefix(decoder_.training_state(), "decoder."))
+    state.push_back(std::move(tensor));
+  return state;
+}
+
+template <class T>
+void VariationalNetwork<T>::load_training_state(const StateDict& state) {
+  encoder_.load_training_state(without_prefix(state, "encoder."));
+  decoder_.load_training_state(without_prefix(state, "decoder."));
+}
+
+template <class T>
 void VariationalNetwork<T>::forward_backward(const Entries<T>& entries, std::span<double> costs) {
   assert(costs.size() >= entries.n);
   const bool own_target = entries.target != nullptr;
@@ -268,6 +286,19 @@ double VaeStep<T>::mean_cost(std::span<const std::uint32_t> rows, NoiseKey noise
 template <class T>
 void VaeStep<T>::update(float learning_rate, float weight_decay) {
   network_.update(static_cast<T>(learning_rate), static_cast<T>(weight_decay));
+}
+
+template <class T>
+StateDict VaeStep<T>::training_state() const {
+  StateDict state = network_.training_state();
+  state.push_back(counter(kNoisePosition, noise_.position()));
+  return state;
+}
+
+template <class T>
+void VaeStep<T>::load_training_state(const StateDict& state) {
+  network_.load_training_state(state);
+  noise_.go_to(counter_of(state, kNoisePosition));
 }
 
 template <class T>
@@ -491,6 +522,24 @@ template <class T>
 void SemiSupervisedStep<T>::load(const StateDict& weights) {
   generative_.load(weights);
   classifier_.load(without_prefix(weights, "classifier."));
+}
+
+template <class T>
+StateDict SemiSupervisedStep<T>::training_state() const {
+  StateDict state = generative_.training_state();
+  for (StateTensor& tensor : with_prefix(classifier_.training_state(), "classifier."))
+    state.push_back(std::move(tensor));
+  state.push_back(counter(kNoisePosition, noise_.position()));
+  state.push_back(counter(kCodeNoisePosition, code_noise_.position()));
+  return state;
+}
+
+template <class T>
+void SemiSupervisedStep<T>::load_training_state(const StateDict& state) {
+  generative_.load_training_state(state);
+  classifier_.load_training_state(without_prefix(state, "classifier."));
+  noise_.go_to(counter_of(state, kNoisePosition));
+  code_noise_.go_to(counter_of(state, kCodeNoisePosition));
 }
 
 template <class T>

@@ -32,6 +32,9 @@ class NoiseStream {
   [[nodiscard]] NoiseKey next();
   /// Key of the k-th piece of the validation rows, the same after every epoch: from "noise/NAME/validation".
   [[nodiscard]] NoiseKey of_validation(std::uint64_t k) const;
+  /// How many steps have drawn, and to go on after so many.
+  [[nodiscard]] std::uint64_t position() const { return step_; }
+  void go_to(std::uint64_t position) { step_ = position; }
   // For comparisons: all noise is zero, from now on or in the first n steps, or that of the next step again
   // and again.
   void silence() { silence_first(static_cast<std::uint64_t>(-1)); }
@@ -74,6 +77,10 @@ class VariationalNetwork {
   /// Takes the tensors "encoder. ..." and "decoder. ..." as stored (two heads); others are passed over.
   void load(const StateDict& state);
   [[nodiscard]] StateDict state() const;
+  /// Of both plans, with what their optimisers know, prefixed "encoder." and "decoder."; other tensors are
+  /// passed over by the second.
+  [[nodiscard]] StateDict training_state() const;
+  void load_training_state(const StateDict& state);
 
   /// The cost of every entry; leaves the gradient of sum_e weights[e] costs[e] for update().
   void forward_backward(const Entries<T>& entries, std::span<double> costs);
@@ -114,6 +121,8 @@ class VaeStep final : public TrainingStep {
   [[nodiscard]] double validation_loss(std::span<const std::uint32_t> rows) override;
   [[nodiscard]] StateDict weights() const override { return network_.state(); }
   void load(const StateDict& weights) override { network_.load(weights); }
+  [[nodiscard]] StateDict training_state() const override;
+  void load_training_state(const StateDict& state) override;
   [[nodiscard]] NoiseStream& noise() { return noise_; }
 
  private:
@@ -178,6 +187,8 @@ class SemiSupervisedStep final : public TrainingStep {
   /// Tensors "encoder. ...", "decoder. ..." and "classifier. ...".
   [[nodiscard]] StateDict weights() const override;
   void load(const StateDict& weights) override;
+  [[nodiscard]] StateDict training_state() const override;
+  void load_training_state(const StateDict& state) override;
 
   /// The terms of the last batch's J; a term without rows is 0.
   struct Terms {

@@ -6,15 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
 #include <set>
 
 #include "deepsad/core/error.h"
-#include "deepsad/nn/generative_network.h"
+#include "nn/every_step.h"
 #include "nn/losses.h"
 #include "nn/support.h"
 #include "nn/training_loop.h"
-#include "nn/variational.h"
 #include "support/errors.h"
 
 namespace deepsad {
@@ -22,16 +20,9 @@ namespace {
 
 using testing::first_rows;
 using testing::message_of;
+using testing::mixed_labels;
 using testing::random_matrix;
 using testing::view;
-
-// 40 unlabelled rows, 20 normal, 9 anomalous, mixed.
-std::vector<SemiLabel> mixed_labels() {
-  std::vector<SemiLabel> semi(69, SemiLabel::unlabelled);
-  for (std::size_t i = 0; i < 20; ++i) semi[3 * i] = SemiLabel::normal;
-  for (std::size_t i = 0; i < 9; ++i) semi[3 * i + 1] = SemiLabel::anomaly;
-  return semi;
-}
 
 TEST(SplitOffValidation, HoldsOutItsShareOfEveryLabel) {
   const std::vector<SemiLabel> semi = mixed_labels();
@@ -96,61 +87,7 @@ TEST(EarlyStopping, WaitsAsManyEpochsAsItsPatience) {
   EXPECT_EQ(stopping.best_loss(), 1);
 }
 
-// A model of each kind of step, made anew for every run.
-struct Trained {
-  StateDict weights;
-  TrainingHistory history;
-};
-
-class TrainWithPatience : public ::testing::TestWithParam<const char*> {
- protected:
-  static constexpr std::size_t kRows = 69;
-  TrainWithPatience() {
-    observer_.on_message = [this](LogLevel, const std::string& text) { messages_.push_back(text); };
-  }
-
-  Trained run(const TrainingOptions& options, const RowParts& rows) {
-    messages_.clear();
-    const std::string kind = GetParam();
-    const std::size_t max_batch = largest_batch(rows.train.size(), options);
-    const TrainingPhase phase{
-        .name = "training", .shuffle_stream = "test", .options = options, .seed = 2, .observer = observer_};
-    if (kind == "network") {
-      const NetworkSpec spec = network_by_name("thyroid_mlp").encoder;
-      const Matrix<float> x = random_matrix<float>(kRows, 6, 1);
-      Plan<float> plan(spec, max_batch, PlanMode::train, pool_);
-      plan.load(initial_state(spec, 3, "test"));
-      const std::vector<float> center(4, 0.1F);
-      const DeepSadLoss<float> loss(center, semi_, 1, 1e-6);
-      TrainingHistory history = train(plan, loss, view(x), rows, phase);
-      return {plan.state(), std::move(history)};
-    }
-    const GenerativeKind generative_kind = *generative_kind_of(kind);
-    const GenerativeNetwork network = generative_network_by_name(kind, generative_kind);
-    const GenerativeSpecs specs = generative_specs(network, generative_kind);
-    const Matrix<float> x = random_matrix<float>(kRows, n_elements(network.input), 1);
-    const StateDict state = initial_state(network, generative_kind, 3);
-    VariationalNetwork<float> generative(specs, generative_kind, {}, kLabelValues * max_batch, pool_);
-    generative.load(state);
-    if (generative_kind == GenerativeKind::vae) {
-      VaeStep<float> step(generative, view(x), max_batch, NoiseStream(2, "test"));
-      TrainingHistory history = train(step, rows, phase);
-      return {step.weights(), std::move(history)};
-    }
-    Plan<float> classifier(*specs.classifier, max_batch, PlanMode::train, pool_);
-    classifier.load(without_prefix(state, "classifier."));
-    SemiSupervisedStep<float> step(generative, classifier,
-                                   {.x = view(x), .classified = view(x), .semi = semi_}, {}, max_batch,
-                                   NoiseStream(2, "test"), NoiseStream(2, "code"));
-    TrainingHistory history = train(step, rows, phase);
-    return {step.weights(), std::move(history)};
-  }
-
-  std::vector<SemiLabel> semi_ = mixed_labels();
-  ThreadPool pool_{1};
-  Observer observer_;
-  std::vector<std::string> messages_;
-};
+class TrainWithPatience : public testing::EveryStep {};
 
 // What early stopping leaves is what training for just as many epochs on the same rows leaves, to the last
 // bit: looking at held-out rows changes nothing.
@@ -158,7 +95,7 @@ TEST_P(TrainWithPatience, EndsWithTheWeightsOfTheBestEpoch) {
   TrainingOptions options{
       .learning_rate = 0.004, .n_epochs = 200, .batch_size = 16, .patience = 3, .validation_share = 0.3};
   const RowParts rows = split_off_validation(first_rows(kRows), semi_, options, 2, "training");
-  const Trained stopped = run(options, rows);
+  const testing::Trained stopped = run(options, rows);
   const TrainingHistory& history = stopped.history;
   ASSERT_LT(history.epochs.size(), 200U) << "the case is to stop early";
   ASSERT_GT(history.best_epoch, 1U) << "and to learn something first";
@@ -178,16 +115,15 @@ TEST_P(TrainWithPatience, EndsWithTheWeightsOfTheBestEpoch) {
 
   options.n_epochs = history.best_epoch;
   options.patience = 0;
-  const Trained straight = run(options, {.train = rows.train, .validation = {}});
+  const testing::Trained straight = run(options, {.train = rows.train, .validation = {}});
   EXPECT_EQ(straight.weights, stopped.weights);
   EXPECT_FALSE(straight.history.epochs[0].validation_loss.has_value());
   for (std::size_t i = 0; i < straight.history.epochs.size(); ++i)
     EXPECT_EQ(straight.history.epochs[i].loss, history.epochs[i].loss);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKindOfStep, TrainWithPatience,
-                         ::testing::Values("network", "cardio_VAE", "cardio_DGM_M2"),
-                         [](const auto& param) { return std::string(param.param); });
+INSTANTIATE_TEST_SUITE_P(EveryKindOfStep, TrainWithPatience, ::testing::ValuesIn(testing::kStepKinds),
+                         testing::step_kind_name);
 
 // The loss of held-out rows is that of the network with running statistics: recomputed here from its outputs.
 TEST(ValidationLoss, IsTheLossInEvaluationMode) {

@@ -32,6 +32,7 @@ struct LabelledRows {
 };
 
 class AutoencoderCache;
+class RunCheckpoint;
 
 /// Everything fit() may use besides the data.
 struct FitContext {
@@ -44,6 +45,7 @@ struct FitContext {
   const LabelledRows* leaked = nullptr;
   std::size_t memory_budget = 0;             ///< bytes for kernel matrices; 0 = half of the machine's memory
   AutoencoderCache* autoencoders = nullptr;  ///< to share pretraining with other runs, or null
+  RunCheckpoint* checkpoint = nullptr;  ///< deep methods keep their progress there and go on from it, or null
 };
 
 /// Something noticed in training that a user must not overlook; `name` is stable (docs/checks.md).

@@ -33,6 +33,10 @@ using StateDict = std::vector<StateTensor>;
 /// The same entries with `prefix` put before each name.
 [[nodiscard]] StateDict with_prefix(StateDict state, std::string_view prefix);
 
+/// A scalar count, and its value in a list. @throws InvalidArgument if it is not there, or no count >= 0
+[[nodiscard]] StateTensor counter(std::string name, std::uint64_t value);
+[[nodiscard]] std::uint64_t counter_of(const StateDict& state, std::string_view name);
+
 /// What is wrong with `state` for a network of this spec: "" or the names that are missing, extra or of
 /// another shape.
 [[nodiscard]] std::string mismatch(const NetworkSpec& spec, const StateDict& state);
