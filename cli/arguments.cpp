@@ -98,6 +98,13 @@ const std::vector<std::string>& Arguments::words(const std::string& name) const 
   return entry == given_.end() ? none : entry->second;
 }
 
+std::vector<std::string> Arguments::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, words] : given_)
+    if (!words.empty()) names.push_back(name);
+  return names;
+}
+
 std::string Arguments::text(const std::string& name, const std::string& otherwise) const {
   return has(name) ? words(name).front() : otherwise;
 }

@@ -45,6 +45,8 @@ class Arguments {
   /// All words given for an option or positional, in order; empty if it was not given.
   [[nodiscard]] const std::vector<std::string>& words(const std::string& name) const;
   [[nodiscard]] bool has(const std::string& name) const { return !words(name).empty(); }
+  /// Names of all options and positionals that were given.
+  [[nodiscard]] std::vector<std::string> names() const;
   /// The one word given, or `otherwise`.
   [[nodiscard]] std::string text(const std::string& name, const std::string& otherwise = "") const;
   /// Whether a flag is set. @throws InvalidArgument if its word is none of true, yes, ..., false, no.

@@ -1,7 +1,10 @@
 // deepsad train: options from command line, config file and preset; one library call; a run folder.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <future>
+#include <iterator>
 #include <optional>
 
 #include "commands.h"
@@ -68,6 +71,26 @@ void complete(TrainOptions& options, const Arguments& arguments) {
   if (options.data_dir.empty()) options.data_dir = data_dir(arguments);
 }
 
+constexpr const char* kCheckpoint = "checkpoint.safetensors";
+// What may be given along with --resume besides where and how to compute.
+constexpr std::string_view kWithResume[] = {"resume", "quiet", "verbose"};
+
+// The options of the broken-off run, as its config.json holds them, under what may be given anew.
+TrainOptions resumed_options(const Arguments& arguments) {
+  for (const std::string& name : arguments.names()) {
+    const OptionDeclaration* option = find_train_option(name);
+    if ((option != nullptr && option->of_the_machine && name != "preset") ||
+        std::find(std::begin(kWithResume), std::end(kWithResume), name) != std::end(kWithResume))
+      continue;
+    throw InvalidArgument(fmt::format(
+        "{}: --resume goes on with the options that the run was begun with (its config.json); leave "
+        "this one out",
+        name));
+  }
+  return merge_options(
+      {read_options_file(arguments.text("resume") + "/config.json"), command_line_layer(arguments)});
+}
+
 void write_config(RunFolder& folder, const TrainOptions& options) {
   try {
     folder.write("config.json", options_to_json(options));
@@ -116,23 +139,30 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
   }
   if (arguments.has("jobs"))
     throw InvalidArgument("--jobs is for several runs; give --seeds or --vary as well");
-  TrainOptions options = merge_options(layers);
+  const bool resumes = arguments.has("resume");
+  TrainOptions options = resumes ? resumed_options(arguments) : merge_options(layers);
   complete(options, arguments);
+  std::optional<RunCheckpoint> checkpoint;
+  if (resumes || options.checkpoint_every > 0)
+    checkpoint.emplace(options.checkpoint_every > 0 ? options.checkpoint_every : options.n_epochs + 1);
   const StopToken& stop = stop_on_signals();
   RunLog log(console);
   std::optional<RunFolder> folder;
   std::future<void> pictures;  // what drawing needs comes while the network trains
   const auto on_resolved = [&](const TrainOptions& resolved) {
-    folder = claim_folder(arguments, resolved);
-    write_config(*folder, resolved);
+    folder = resumes ? RunFolder::resume(arguments.text("resume")) : claim_folder(arguments, resolved);
+    if (!resumes) write_config(*folder, resolved);
     log.open(*folder);
+    if (checkpoint) checkpoint->open(folder->file(kCheckpoint));
     log_options(log, resolved, console.verbosity() == Verbosity::verbose);
     if (!is_shallow_method(resolved.method))
       pictures = std::async(std::launch::async | std::launch::deferred, prepare_training_curve);
   };
   try {
-    const TrainRun run = train_run(options, log.observer(), &stop, on_resolved);
+    const TrainRun run =
+        train_run(options, log.observer(), &stop, on_resolved, checkpoint ? &*checkpoint : nullptr);
     write_run(*folder, run);
+    if (checkpoint) (void)std::remove(folder->file(kCheckpoint).c_str());  // of no use any more
     log.keep(LogLevel::info, fmt::format("test AUC {}, average precision {}", run.metrics.roc_auc,
                                          run.metrics.average_precision));
     console.print(metrics_text(run.metrics) + fmt::format("run folder         {}\npage               {}\n",
@@ -148,6 +178,8 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     // finished run.
     if (folder) {
       console.note(fmt::format("deepsad: {} keeps what was written until here", folder->path()));
+      if (checkpoint)
+        console.note(fmt::format("deepsad: go on with `deepsad train --resume {}`", folder->path()));
       log.keep_if_possible(LogLevel::warning, error.what());
     }
     throw;

@@ -77,6 +77,14 @@ std::vector<Option> run_options() {
        .default_text = "none",
        .range = "a file",
        .group = "Output"},
+      {.name = "resume",
+       .value = "DIR",
+       .help =
+           "go on with a run that was broken off, with the options it was begun with, to the same bits as "
+           "without a break; from its last checkpoint (--checkpoint-every), else from its start",
+       .default_text = "none",
+       .range = "the run's folder",
+       .group = "Output"},
       {.name = "quiet",
        .help = "on standard error nothing but errors",
        .default_text = "false",

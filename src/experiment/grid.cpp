@@ -178,7 +178,7 @@ class Table {
             "{}: the grid gives this option to every run; its own keys (datasets, seeds, gamma_l, ...) say "
             "which values it takes",
             place(node, key)));
-    if (is_of_the_machine(given.option->name) && given.option->name != "preset")
+    if (given.option->of_the_machine && given.option->name != "preset")
       throw InvalidArgument(
           fmt::format("{}: an option of the machine, not of the experiment", place(node, key)));
   }

@@ -16,11 +16,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kIdentityDigits = 16;
 
-// Results do not depend on these, or (preset) only through the values of others.
-constexpr std::array<std::string_view, 8> kOfTheMachine{
-    "data_dir",     "num_threads",   "device", "n_jobs_dataloader",
-    "n_jobs_model", "memory_budget", "strict", "preset"};
-
 // What the training of an autoencoder depends on besides its own options, which begin with "ae_".
 constexpr std::array<std::string_view, 14> kOfAutoencoders{"dataset",
                                                            "normal_class",
@@ -50,7 +45,7 @@ std::string digest_of(TrainOptions options, Keep&& keep) {
   Json given = Json::object();
   for (const OptionDeclaration& option : train_option_declarations()) {
     const OptionValue value = option.get(options);
-    if (keep(option.name) && (option.name == "seed" || value != option.get(defaults)))
+    if (keep(option) && (option.name == "seed" || value != option.get(defaults)))
       given[option.name] = option_value_text(value);
   }
   const std::string text = given.dump();
@@ -66,18 +61,15 @@ bool trains_autoencoder(const TrainOptions& options) {
 
 }  // namespace
 
-bool is_of_the_machine(const std::string& option) {
-  return contains(kOfTheMachine, option);
-}
-
 std::string run_identity(const TrainOptions& options) {
-  return digest_of(options, [](const std::string& name) { return !is_of_the_machine(name); });
+  return digest_of(options, [](const OptionDeclaration& option) { return !option.of_the_machine; });
 }
 
 std::string run_group(const TrainOptions& options) {
   if (!trains_autoencoder(options)) return run_identity(options);
   const bool labelled = options.ratio_known_outlier > 0;
-  return digest_of(options, [labelled](const std::string& name) {
+  return digest_of(options, [labelled](const OptionDeclaration& option) {
+    const std::string& name = option.name;
     if (name == "ae_exclude_labelled_anomalies") return labelled;
     return name == "seed" || name.starts_with("ae_") || contains(kOfAutoencoders, name);
   });

@@ -7,9 +7,6 @@
 
 namespace deepsad {
 
-/// Whether the option says where and how to compute, not what: results do not depend on it.
-[[nodiscard]] bool is_of_the_machine(const std::string& option);
-
 /// GridRun::group.
 [[nodiscard]] std::string run_group(const TrainOptions& options);
 

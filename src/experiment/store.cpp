@@ -198,7 +198,9 @@ std::string this_host() {
 void check_same_options(const std::string& store, const RunSetup& setup, const std::string& stored) {
   const Json now = Json::parse(setup.options), then = Json::parse(stored);
   for (const auto& [name, value] : then.items()) {
-    if (is_of_the_machine(name) || !now.contains(name) || now.at(name) == value) continue;
+    const OptionDeclaration* option = find_train_option(name);
+    if ((option != nullptr && option->of_the_machine) || !now.contains(name) || now.at(name) == value)
+      continue;
     throw DataError(fmt::format(
         "{}: run {} ({}, {}) was made with {} = {}, which is {} now: the default has changed; give another "
         "--store, or set the option in the grid",

@@ -17,6 +17,7 @@ namespace deepsad {
 struct SharedWork {
   AutoencoderCache* autoencoders = nullptr;  ///< pretraining done once for equal rows and options
   bool untrained = false;                    ///< also test the network of deep_sad, deep_svdd before training
+  RunCheckpoint* checkpoint = nullptr;       ///< as train_run()
   /// Called when values of the training part will not be read again, if there is a test part: whoever owns
   /// them alone may let go of them.
   std::function<void()> rows_taken = {};

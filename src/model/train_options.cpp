@@ -169,6 +169,7 @@ class Declare {
   }
   Declare& alias(std::string name) { return option_.aliases.push_back(std::move(name)), *this; }
   Declare& unit(std::string unit) { return option_.unit = std::move(unit), *this; }
+  Declare& of_the_machine() { return option_.of_the_machine = true, *this; }
   Declare& shown_default(std::string text) { return option_.default_text = std::move(text), *this; }
   Declare& range(Range range) { return range_ = range, option_.range = range.words(), *this; }
   Declare& range_in_words(std::string words) { return option_.range = std::move(words), *this; }
@@ -295,7 +296,8 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare("data_dir", &T::data_dir, data, "folder in which the named sets lie")
           .alias("data_path")
           .shown_default("$DEEPSAD_DATA_DIR, else data")
-          .range_in_words("a folder"));
+          .range_in_words("a folder")
+          .of_the_machine());
   add(Declare("normal_class", &T::normal_class, data,
               "classes that count as normal; all others are anomalous")
           .unit("class numbers")
@@ -403,10 +405,12 @@ std::vector<OptionDeclaration> declare_options() {
           "memory_budget", &T::memory_budget, shallow,
           "oc_svm, ssad: memory for kernel matrices; 0 = half of the machine's; results do not depend on it")
           .unit("GB")
-          .range(between(0, kMaxGigabytes)));
+          .range(between(0, kMaxGigabytes))
+          .of_the_machine());
   add(Declare("n_jobs_model", &T::n_jobs_model, shallow, "accepted and without effect; see num_threads")
           .unit("processes")
-          .range(between(-1, kMaxThreads)));
+          .range(between(-1, kMaxThreads))
+          .of_the_machine());
 
   const std::string training = "Training";
   add(Declare("optimizer_name", &T::optimizer_name, training, "optimiser").one_of({"adam"}));
@@ -507,23 +511,35 @@ std::vector<OptionDeclaration> declare_options() {
 
   const std::string run = "Run";
   add(Declare("preset", &T::preset, run, "recipe the other options start from")
-          .one_of({"none", "readme", "paper"}));
+          .one_of({"none", "readme", "paper"})
+          .of_the_machine());
   add(Declare("compat", &T::compat, run,
               "reference: as the published code, defects included, for comparison only")
           .one_of({"none", "reference"}));
   table.push_back(declare_seed());
   add(Declare("device", &T::device, run, "where to compute")
           .range_in_words("one of auto, cpu, cuda, cuda:N")
-          .check(check_device));
+          .check(check_device)
+          .of_the_machine());
   add(Declare("num_threads", &T::num_threads, run, "threads; 0 = all processors; results do not depend on it")
           .alias("threads")
           .unit("threads")
-          .range(between(0, kMaxThreads)));
+          .range(between(0, kMaxThreads))
+          .of_the_machine());
   add(Declare("n_jobs_dataloader", &T::n_jobs_dataloader, run,
               "accepted and without effect: the data lie in memory")
           .unit("processes")
-          .range(between(0, kMaxThreads)));
-  add(Declare("strict", &T::strict, run, "end with exit code 5 if a check of the trained model fails"));
+          .range(between(0, kMaxThreads))
+          .of_the_machine());
+  add(Declare("checkpoint_every", &T::checkpoint_every, run,
+              "deep methods: write the state of the training into the run folder so often, for `train "
+              "--resume`; 0: "
+              "never")
+          .unit("epochs")
+          .range(between(0, kMaxEpochs))
+          .of_the_machine());
+  add(Declare("strict", &T::strict, run, "end with exit code 5 if a check of the trained model fails")
+          .of_the_machine());
   return table;
 }
 

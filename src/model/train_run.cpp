@@ -230,6 +230,17 @@ TestScores test_frame(const SourceData& source, const std::vector<std::uint32_t>
           .token = std::move(token)};
 }
 
+// Everything that the bits of a run depend on.
+std::map<std::string, std::string> checkpoint_identity(const TrainOptions& options,
+                                                       const std::string& data_checksum,
+                                                       const std::string& instruction_set) {
+  std::map<std::string, std::string> identity{{"SHA-256 of the data", data_checksum},
+                                              {"instruction set", instruction_set}};
+  for (const OptionDeclaration& option : train_option_declarations())
+    if (!option.of_the_machine) identity["option " + option.name] = option_value_text(option.get(options));
+  return identity;
+}
+
 // What the model file remembers of its training: nothing that depends on the machine, so that equal runs give
 // equal files.
 std::string summary_of(const TrainOptions& options, const SemiSupervisedSet& set, const Metrics& metrics) {
@@ -299,13 +310,14 @@ Matrix<float> training_matrix(const Scaler& scaler, const Dataset& part, std::sp
 }  // namespace
 
 TrainRun train_run(const TrainOptions& options, const Observer& observer, const StopToken* stop,
-                   const std::function<void(const TrainOptions&)>& on_resolved) {
+                   const std::function<void(const TrainOptions&)>& on_resolved, RunCheckpoint* checkpoint) {
   validate(options);
   ThreadPool pool(options.num_threads);
   const auto start = Clock::now();
   const auto source = std::make_shared<SourceData>(load_source(options.dataset, options.data_dir, pool));
   // Nobody shares the data, so most of MNIST's 47 MB of training images go as soon as their rows are chosen.
   SharedWork alone;
+  alone.checkpoint = checkpoint;
   alone.rows_taken = [&] {
     if (source->test) source->train.values = std::vector<std::uint8_t>();
   };
@@ -348,6 +360,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   }
   Selection selection = select(options, source, parts, reference);
   if (on_resolved) on_resolved(options);
+  if (shared.checkpoint != nullptr)
+    shared.checkpoint->bind(checkpoint_identity(options, source.checksum, run.instruction_set));
   run.sources = source.train.sources;
   if (source.test)
     run.sources.insert(run.sources.end(), source.test->sources.begin(), source.test->sources.end());
@@ -378,7 +392,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
                      .stop = stop,
                      .leaked = nullptr,
                      .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9),
-                     .autoencoders = shared.autoencoders};
+                     .autoencoders = shared.autoencoders,
+                     .checkpoint = shared.checkpoint};
   Matrix<float> leaked_x;
   std::vector<TrueLabel> leaked_labels;
   LabelledRows leaked;

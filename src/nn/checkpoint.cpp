@@ -64,11 +64,12 @@ PhaseProgress progress_from_json(const Json& json) {
 
 }  // namespace
 
-RunCheckpoint::RunCheckpoint(std::string path, std::size_t every) : path_(std::move(path)), every_(every) {
+RunCheckpoint::RunCheckpoint(std::size_t every) : every_(every) {
   if (every == 0) throw InvalidArgument("[checkpoint] epochs between two saves must be at least 1, got 0");
 }
 
-void RunCheckpoint::read() {
+void RunCheckpoint::open(std::string path) {
+  path_ = std::move(path);
   if (!std::filesystem::exists(path_)) return;
   const std::vector<std::uint8_t> bytes = read_file(path_);
   const Safetensors file = read_deepsad_safetensors(bytes, path_);
@@ -130,6 +131,7 @@ const PhaseProgress* RunCheckpoint::find(const std::string& phase) const {
 
 void RunCheckpoint::save(const std::string& phase, PhaseProgress progress) {
   phases_[phase] = std::move(progress);
+  if (path_.empty()) return;
   Safetensors file;
   Json phases = Json::object();
   const auto add = [&](const std::string& prefix, const StateDict& tensors) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ struct RunFolder::State {
   std::string path;
   posix::Descriptor log;
   std::vector<std::string> made;  // folders created for this run, outermost first
+  bool resumed = false;
 };
 
 namespace {
@@ -103,6 +105,12 @@ void remove_folders(const std::vector<std::string>& made) noexcept {
   for (auto it = made.rbegin(); it != made.rend(); ++it) ::rmdir(it->c_str());
 }
 
+// Whether this process now has the lock that says that somebody works on the run; the system gives it back
+// when the process ends, however it ends. File systems without locks say yes.
+bool is_locked(const posix::Descriptor& log) {
+  return ::flock(log.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
 // Takes the existing folder, or nothing if another run has it or other files lie in it.
 std::optional<posix::Descriptor> claim(const std::string& path) {
   if (!entries_of(path).empty()) return std::nullopt;
@@ -112,6 +120,7 @@ std::optional<posix::Descriptor> claim(const std::string& path) {
     if (errno == EEXIST) return std::nullopt;
     throw IoError(posix::write_error(log_path, errno));
   }
+  (void)is_locked(log);
   if (entries_of(path).size() != 1) {  // something else came in between looking and claiming
     ::unlink(log_path.c_str());
     return std::nullopt;
@@ -182,6 +191,31 @@ RunFolder RunFolder::create_beside(const std::string& base) {
       fmt::format("{}: {} folders of that name exist already; choose another name", first, kMaxFolders));
 }
 
+RunFolder RunFolder::resume(const std::string& path) {
+  auto state = std::make_unique<State>();
+  state->path = tidy(path);
+  state->resumed = true;
+  const auto holds = [&](std::string_view name) {
+    std::error_code error;
+    return fs::exists(fmt::format("{}/{}", state->path, name), error);
+  };
+  if (!holds("config.json") || !holds(kLogName))
+    throw IoError(fmt::format("{}: holds no run that could be resumed: config.json or {} is missing",
+                              state->path, kLogName));
+  if (holds("results.json"))
+    throw IoError(fmt::format("{}: the run is finished (it has its results.json)", state->path));
+  const std::string log_path = fmt::format("{}/{}", state->path, kLogName);
+  state->log = posix::Descriptor(::open(log_path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (!state->log.is_open()) throw IoError(posix::write_error(log_path, errno));
+  if (!is_locked(state->log))
+    throw IoError(fmt::format("{}: another process is still working on this run; wait for it, or stop it",
+                              state->path));
+  for (const std::string& name : entries_of(state->path))  // what a kill left of atomic writes
+    if (name.starts_with(".deepsad-") && name.ends_with(".partial"))
+      ::unlink(fmt::format("{}/{}", state->path, name).c_str());
+  return RunFolder(std::move(state));
+}
+
 const std::string& RunFolder::path() const {
   return state_->path;
 }
@@ -194,10 +228,13 @@ std::string RunFolder::file(std::string_view name) const {
 }
 
 void RunFolder::write(std::string_view name, std::span<const std::uint8_t> bytes) const {
-  write_file(file(name), bytes);
+  if (state_->resumed)
+    replace_file(file(name), bytes);
+  else
+    write_file(file(name), bytes);
 }
 void RunFolder::write(std::string_view name, std::string_view text) const {
-  write_file(file(name), text);
+  write(name, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
 void RunFolder::log(std::string_view line) const {

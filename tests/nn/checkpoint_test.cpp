@@ -27,8 +27,8 @@ using testing::Trained;
 class Checkpoint : public testing::EveryStep {
  protected:
   std::unique_ptr<RunCheckpoint> checkpoint(std::size_t every) {
-    auto made = std::make_unique<RunCheckpoint>(path_, every);
-    made->read();
+    auto made = std::make_unique<RunCheckpoint>(every);
+    made->open(path_);
     made->bind({{"seed", "2"}});
     return made;
   }
@@ -86,7 +86,8 @@ INSTANTIATE_TEST_SUITE_P(EveryKindOfStep, Checkpoint, ::testing::ValuesIn(testin
 class CheckpointFile : public ::testing::Test {
  protected:
   void save(const std::map<std::string, std::string>& identity) {
-    RunCheckpoint checkpoint(path_, 1);
+    RunCheckpoint checkpoint(1);
+    checkpoint.open(path_);
     checkpoint.bind(identity);
     checkpoint.save("training", {.history = {}, .carried = {0.5F}, .best_loss = 2});
   }
@@ -96,8 +97,8 @@ class CheckpointFile : public ::testing::Test {
 
 TEST_F(CheckpointFile, RefusesAnotherRun) {
   save({{"seed", "1"}, {"instruction set", "avx2"}});
-  RunCheckpoint checkpoint(path_, 1);
-  checkpoint.read();
+  RunCheckpoint checkpoint(1);
+  checkpoint.open(path_);
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               checkpoint.bind({{"seed", "2"}, {"instruction set", "avx2"}});
             }),
@@ -113,24 +114,24 @@ TEST_F(CheckpointFile, RefusesDamageAndOtherVersions) {
   std::vector<std::uint8_t> bytes = read_file(path_);
   bytes[bytes.size() / 2] ^= 1U;
   replace_file(path_, bytes);
-  RunCheckpoint damaged(path_, 1);
-  EXPECT_THAT(message_of<ModelError>([&] { damaged.read(); }), ::testing::StartsWith(path_ + ": "));
+  RunCheckpoint damaged(1);
+  EXPECT_THAT(message_of<ModelError>([&] { damaged.open(path_); }), ::testing::StartsWith(path_ + ": "));
 
   replace_file(path_, write_safetensors({.metadata = {{"deepsad.checkpoint_version", "0.0.1"},
                                                       {"deepsad.checkpoint_identity", "{}"},
                                                       {"deepsad.checkpoint_phases", "{}"}},
                                          .tensors = {}}));
-  RunCheckpoint old(path_, 1);
+  RunCheckpoint old(1);
   EXPECT_EQ(
-      message_of<ModelError>([&] { old.read(); }),
+      message_of<ModelError>([&] { old.open(path_); }),
       path_ +
           ": the checkpoint was written by deepsad 0.0.1, and only that version can go on from it; this is " +
           std::string(version()) + ". Train anew, or use that version");
 }
 
 TEST_F(CheckpointFile, StartsFromNothingWithoutAFile) {
-  RunCheckpoint checkpoint(path_, 5);
-  EXPECT_NO_THROW(checkpoint.read());
+  RunCheckpoint checkpoint(5);
+  EXPECT_NO_THROW(checkpoint.open(path_));
   EXPECT_NO_THROW(checkpoint.bind({{"seed", "1"}}));
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_TRUE(checkpoint.due(10));

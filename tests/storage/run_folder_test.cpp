@@ -221,5 +221,48 @@ TEST(RunFolder, AbandonTakesBackWhatWasMadeAndNoMore) {
   EXPECT_EQ(names_in(dir.path() + "/runs/used"), (std::set<std::string>{"log.txt", "config.json"}));
 }
 
+// A run as a kill leaves it: begun, not finished, with the rest of an atomic write.
+class ResumedFolder : public ::testing::Test {
+ protected:
+  ResumedFolder() {
+    const RunFolder begun = RunFolder::create(path_);
+    begun.write("config.json", "{}");
+    begun.write("scores.csv", "old");
+    begun.log("first");
+    std::ofstream(path_ + "/.deepsad-0123.partial") << "half";
+  }
+  TempDir dir_;
+  std::string path_ = dir_.path() + "/run";
+};
+
+TEST_F(ResumedFolder, GoesOnWithItsLogAndReplacesWhatWasWritten) {
+  const RunFolder run = RunFolder::resume(path_);
+  run.log("second");
+  run.write("scores.csv", "new");
+  EXPECT_EQ(text_of(path_ + "/log.txt"), "first\nsecond\n");
+  EXPECT_EQ(text_of(path_ + "/scores.csv"), "new");
+  EXPECT_EQ(names_in(path_), (std::set<std::string>{"config.json", "log.txt", "scores.csv"}));
+}
+
+TEST_F(ResumedFolder, BelongsToOneProcessAtATime) {
+  {
+    const RunFolder first = RunFolder::resume(path_);
+    EXPECT_EQ(message_of<IoError>([&] { (void)RunFolder::resume(path_); }),
+              path_ + ": another process is still working on this run; wait for it, or stop it");
+  }
+  EXPECT_NO_THROW((void)RunFolder::resume(path_));
+  const RunFolder other = RunFolder::create(dir_.path() + "/other");
+  other.write("config.json", "{}");
+  EXPECT_THROW((void)RunFolder::resume(dir_.path() + "/other"), IoError);  // still at work
+}
+
+TEST_F(ResumedFolder, IsRefusedIfThereIsNothingToGoOnWith) {
+  EXPECT_EQ(message_of<IoError>([&] { (void)RunFolder::resume(dir_.path() + "/none"); }),
+            dir_.path() + "/none: holds no run that could be resumed: config.json or log.txt is missing");
+  RunFolder::resume(path_).write("results.json", "{}");
+  EXPECT_EQ(message_of<IoError>([&] { (void)RunFolder::resume(path_); }),
+            path_ + ": the run is finished (it has its results.json)");
+}
+
 }  // namespace
 }  // namespace deepsad

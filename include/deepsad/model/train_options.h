@@ -91,6 +91,7 @@ struct TrainOptions {
   std::string device = "auto";        ///< auto, cpu, cuda, cuda:i
   std::size_t num_threads = 0;        ///< 0 = all processors
   std::size_t n_jobs_dataloader = 0;  ///< accepted for compatibility; data lies in memory
+  std::size_t checkpoint_every = 0;   ///< epochs between two checkpoints; 0 = none
   bool strict = false;                ///< findings end the program with exit code 5
 
   friend bool operator==(const TrainOptions&, const TrainOptions&) = default;
@@ -119,6 +120,7 @@ struct OptionDeclaration {
   std::vector<std::string> choices;  ///< if only these texts are allowed
   std::string help;                  ///< one sentence
   std::string default_text;          ///< what --help shows as default
+  bool of_the_machine = false;       ///< says where and how to compute, not what: results do not depend on it
   /// Checks type and range, then stores; monostate leaves the option as it is.
   /// @throws InvalidArgument "got X, wanted Y", without the option's name, which the caller knows with its
   /// place.

@@ -14,6 +14,7 @@
 #include "deepsad/evaluation/test_scores.h"
 #include "deepsad/model/model.h"
 #include "deepsad/model/train_options.h"
+#include "deepsad/nn/checkpoint.h"
 
 namespace deepsad {
 
@@ -51,9 +52,11 @@ struct TrainRun {
 
 /// Loads the data, splits, builds the semi-supervised set, scales, trains, tests. Resolves the options first
 /// and reports them through on_resolved (so that a caller can store them before long work starts).
+/// @param checkpoint where the training's progress is kept and gone on from; it may be opened in on_resolved
 /// @throws InvalidArgument, DataError, NumericError, Interrupted.
 [[nodiscard]] TrainRun train_run(const TrainOptions& options, const Observer& observer, const StopToken* stop,
-                                 const std::function<void(const TrainOptions&)>& on_resolved = {});
+                                 const std::function<void(const TrainOptions&)>& on_resolved = {},
+                                 RunCheckpoint* checkpoint = nullptr);
 
 struct Evaluation {
   TestScores test;

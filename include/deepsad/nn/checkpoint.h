@@ -28,14 +28,15 @@ struct PhaseProgress {
 /// model file is the one that stays readable); a container as docs/model-file.md describes it, with checksum.
 class RunCheckpoint {
  public:
-  /// @param path where save() writes; nothing is written before
   /// @param every epochs between two saves within a phase, >= 1
-  RunCheckpoint(std::string path, std::size_t every);
+  explicit RunCheckpoint(std::size_t every);
 
-  /// Reads the file if there is one. @throws ModelError if it is damaged or of another version
-  void read();
+  /// Where save() writes from now on; before, it keeps progress in memory only. Reads the file if there is
+  /// one.
+  /// @throws ModelError if it is damaged or of another version
+  void open(std::string path);
   /// Names everything that the run's bits depend on; goes with every save.
-  /// @throws InvalidArgument if read() found the checkpoint of another run, naming the key that differs, with
+  /// @throws InvalidArgument if open() found the checkpoint of another run, naming the key that differs, with
   /// both values
   void bind(std::map<std::string, std::string> identity);
 

@@ -25,6 +25,11 @@ class RunFolder {
   /// @throws IoError if no folder can be created there
   [[nodiscard]] static RunFolder create_beside(const std::string& base);
 
+  /// Takes over the folder of a run that was broken off: it holds config.json and log.txt but no
+  /// results.json. From here on write() replaces what the broken-off run may have written already.
+  /// @throws IoError if there is no such folder, the run is finished, or a process still works on it
+  [[nodiscard]] static RunFolder resume(const std::string& path);
+
   RunFolder(RunFolder&&) noexcept;
   RunFolder& operator=(RunFolder&&) noexcept;
   ~RunFolder();
@@ -32,7 +37,8 @@ class RunFolder {
   [[nodiscard]] const std::string& path() const;
   /// The path of a file in the folder. @throws InvalidArgument if `name` is not a plain file name
   [[nodiscard]] std::string file(std::string_view name) const;
-  /// A new file in the folder, complete or not there at all (write_file).
+  /// A new file in the folder, complete or not there at all (write_file); in a resumed run it replaces an old
+  /// one.
   /// @throws IoError as write_file does, InvalidArgument if `name` is not a plain file name
   void write(std::string_view name, std::span<const std::uint8_t> bytes) const;
   void write(std::string_view name, std::string_view text) const;
