@@ -6,6 +6,10 @@ option(DEEPSAD_BUILD_BENCHMARKS "Build the benchmarks" ${DEEPSAD_DEVELOPER_MODE}
 # Not together with sanitizers: g++ warns falsely in instrumented code.
 option(DEEPSAD_WARNINGS_AS_ERRORS "Treat warnings as errors" OFF)
 set(DEEPSAD_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined' or 'thread'")
+option(DEEPSAD_FUZZ "Build the fuzzers with clang's libFuzzer" OFF)
+if(DEEPSAD_FUZZ AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "DEEPSAD_FUZZ needs clang++ (libFuzzer), found ${CMAKE_CXX_COMPILER_ID}; use the preset fuzz")
+endif()
 set(DEEPSAD_SHARED_DATA "${PROJECT_SOURCE_DIR}/../shared" CACHE PATH
     "Folder with spec/ and data/ that the golden-value and real-data tests read")
 

@@ -8,3 +8,7 @@ if(DEEPSAD_SANITIZE)
     -fsanitize=${DEEPSAD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(deepsad_sanitizers INTERFACE -fsanitize=${DEEPSAD_SANITIZE})
 endif()
+# What libFuzzer steers by: which branches an input reaches.
+if(DEEPSAD_FUZZ)
+  target_compile_options(deepsad_sanitizers INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "deepsad/core/error.h"
 #include "deepsad/data/cifar.h"
 #include "deepsad/data/idx.h"
+#include "deepsad/data/numpy.h"
 
 namespace deepsad {
 namespace {
@@ -25,6 +27,12 @@ bool is_idx(Start start) {
 bool is_mat(Start start) {
   return looks_like_mat(start.data(), start.size());
 }
+bool is_npy(Start start) {
+  return looks_like_npy(start.data(), start.size());
+}
+bool is_image(Start start) {
+  return looks_like_image(start.data(), start.size());
+}
 // No magic number: the labels of the first and the second record must be labels.
 bool is_cifar(Start start) {
   return start.size() >= kCifarRecordBytes && start[0] < kCifarClasses &&
@@ -33,9 +41,9 @@ bool is_cifar(Start start) {
 
 void refuse_labels_file(const ByteStream& in, const SampleFileOptions& options, std::string_view format) {
   if (!options.labels_path.empty()) {
-    throw InvalidArgument(
-        fmt::format("a labels file ({}) belongs to IDX images, but {} is {}, which has its own labels",
-                    options.labels_path, in.name(), format));
+    throw InvalidArgument(fmt::format(
+        "a labels file ({}) belongs to IDX images or an NPY file, but {} is {}, which has its own labels",
+        options.labels_path, in.name(), format));
   }
 }
 
@@ -51,6 +59,20 @@ Dataset read_cifar_file(ByteStream& in, const SampleFileOptions& options) {
   refuse_labels_file(in, options, "a CIFAR-10 batch");
   return read_cifar_batch(in);
 }
+Dataset read_npy_file(ByteStream& in, const SampleFileOptions& options) {
+  Dataset data = read_npy(in);
+  if (options.labels_path.empty()) return data;
+  data.classes = read_npy_classes(*open_file(options.labels_path, options.max_bytes));
+  if (data.classes.size() != data.size()) {
+    throw DataError(fmt::format("{}: found {} classes for the {} samples of {}, wanted one each",
+                                options.labels_path, data.classes.size(), data.size(), in.name()));
+  }
+  return data;
+}
+Dataset read_one_image(ByteStream& in, const SampleFileOptions& options) {
+  refuse_labels_file(in, options, "an image");
+  return read_image_file(in.read_all(), in.name(), options.images);
+}
 
 struct Format {
   std::string_view name;
@@ -58,8 +80,10 @@ struct Format {
   Dataset (*read)(ByteStream& in, const SampleFileOptions& options);
 };
 // In the order in which they are tried: formats with a magic number first.
-constexpr std::array<Format, 3> kFormats = {{{"IDX images", is_idx, read_idx_file},
+constexpr std::array<Format, 5> kFormats = {{{"IDX images", is_idx, read_idx_file},
                                              {"MAT 5 to 7.2", is_mat, read_mat_file},
+                                             {"NPY", is_npy, read_npy_file},
+                                             {"PNG or JPEG", is_image, read_one_image},
                                              {"CIFAR-10 batch", is_cifar, read_cifar_file}}};
 
 // Files that people have and this reader cannot take; named, so that the error says more than "unknown".
@@ -68,10 +92,7 @@ struct ForeignFormat {
   std::string_view name;
 };
 using namespace std::string_view_literals;
-constexpr std::array<ForeignFormat, 6> kForeignFormats = {{{"\x89PNG"sv, "a PNG image"},
-                                                           {"\xff\xd8\xff"sv, "a JPEG image"},
-                                                           {"\x93NUMPY"sv, "a NumPy array"},
-                                                           {"\x89HDF\r\n"sv, "an HDF5 file"},
+constexpr std::array<ForeignFormat, 3> kForeignFormats = {{{"\x89HDF\r\n"sv, "an HDF5 file"},
                                                            {"\x80\x02"sv, "a Python pickle"},
                                                            {"\x28\xb5\x2f\xfd"sv, "zstd-compressed"}}};
 
@@ -101,6 +122,12 @@ Dataset read_stream(ByteStream& in, const SampleFileOptions& options) {
       fmt::format("{}: found {}, wanted one of the formats: {}", in.name(), describe(start), known));
 }
 
+// Whether these are the files of an NPZ archive.
+bool is_npz(const std::vector<std::string>& members) {
+  return !members.empty() &&
+         std::ranges::all_of(members, [](const std::string& name) { return name.ends_with(".npy"); });
+}
+
 Dataset read_member(const std::string& path, const SampleFileOptions& options) {
   // One walk to see what is there, so that an ambiguous archive is refused before anything is read.
   std::vector<std::string> members;
@@ -108,6 +135,9 @@ Dataset read_member(const std::string& path, const SampleFileOptions& options) {
     members.push_back(member);
     return true;
   });
+  if (options.member.empty() && options.labels_path.empty() && is_npz(members)) {
+    return read_npz(path, {options.mat.samples, options.mat.labels, options.max_bytes});
+  }
   std::string wanted = options.member;
   if (wanted.empty() && members.size() == 1) wanted = members.front();
   if (std::ranges::find(members, wanted) == members.end()) {
@@ -127,6 +157,16 @@ Dataset read_member(const std::string& path, const SampleFileOptions& options) {
 }  // namespace
 
 Dataset read_samples(const std::string& path, const SampleFileOptions& options) {
+  std::error_code not_there;
+  if (std::filesystem::is_directory(path, not_there)) {
+    if (!options.labels_path.empty()) {
+      throw InvalidArgument(
+          fmt::format("a labels file ({}) belongs to IDX images or an NPY file; the classes of a folder of "
+                      "images are its subfolders",
+                      options.labels_path));
+    }
+    return read_image_folder(path, options.images);
+  }
   if (is_archive(path)) return read_member(path, options);
   if (!options.member.empty()) {
     throw InvalidArgument(

@@ -74,7 +74,7 @@ TEST_F(FileFormats, ALabelsFileGivesIdxImagesTheirClasses) {
   const std::string labels = write("labels", kLabels);
   EXPECT_EQ(read_samples(images, {.labels_path = labels}).classes, (std::vector<int>{200, 3}));
   EXPECT_EQ(error<InvalidArgument>(write("c", cifar_batch(1)), {.labels_path = labels}),
-            "a labels file (" + labels + ") belongs to IDX images, but " + dir_.at("c") +
+            "a labels file (" + labels + ") belongs to IDX images or an NPY file, but " + dir_.at("c") +
                 " is a CIFAR-10 batch, which has its own labels");
 }
 
@@ -93,13 +93,13 @@ TEST_F(FileFormats, AFileOfAnArchiveIsReadByNameOrBecauseItIsTheOnlyOne) {
 }
 
 TEST_F(FileFormats, OthersAreRefusedByWhatTheyAre) {
-  const std::string known = ", wanted one of the formats: IDX images, MAT 5 to 7.2, CIFAR-10 batch";
+  const std::string known =
+      ", wanted one of the formats: IDX images, MAT 5 to 7.2, NPY, PNG or JPEG, CIFAR-10 batch";
   const auto refusal = [&](const Bytes& bytes) {
     return error<DataError>(write("x", bytes)).substr(dir_.at("x").size());
   };
   EXPECT_EQ(refusal({}), ": found an empty file" + known);
-  EXPECT_EQ(refusal(bytes_of("\x89PNG\r\n")), ": found a PNG image" + known);
-  EXPECT_EQ(refusal(bytes_of("\x93NUMPY")), ": found a NumPy array" + known);
+  EXPECT_EQ(refusal(bytes_of("\x89HDF\r\n")), ": found an HDF5 file" + known);
   EXPECT_EQ(refusal(bytes_of("a,b\n1,2\n")),
             ": found a text that starts with the bytes 61 2c 62 0a 31 2c 32 0a" + known);
   EXPECT_EQ(refusal({1, 2, 3}), ": found a file that starts with the bytes 01 02 03" + known);

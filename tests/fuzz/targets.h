@@ -1,0 +1,43 @@
+// The readers as fuzzers and the replay of their corpus call them: bytes in, and nothing may come out but a
+// result or a deepsad::Error.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace deepsad::fuzz {
+
+using Input = std::span<const std::uint8_t>;
+
+// Delimited text to a table with an inferred schema; the same text through that schema must give the same
+// rows, whatever portions it comes in.
+void csv(Input input);
+// Delimited text to a stream of rows under a fixed schema, bad rows set aside.
+void rows(Input input);
+void schema(Input input);
+void label_map(Input input);
+void idx(Input input);
+void cifar(Input input);
+void mat(Input input);
+void npy(Input input);
+void image(Input input);
+void options(Input input);
+void network(Input input);
+void safetensors(Input input);
+// A model file whose checksum is right whatever else it holds.
+void model(Input input);
+
+struct Target {
+  const char* name;
+  void (*run)(Input input);
+};
+inline constexpr std::array kTargets = {Target{"csv", csv},         Target{"rows", rows},
+                                        Target{"schema", schema},   Target{"label_map", label_map},
+                                        Target{"idx", idx},         Target{"cifar", cifar},
+                                        Target{"mat", mat},         Target{"npy", npy},
+                                        Target{"image", image},     Target{"options", options},
+                                        Target{"network", network}, Target{"safetensors", safetensors},
+                                        Target{"model", model}};
+
+}  // namespace deepsad::fuzz
