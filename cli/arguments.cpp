@@ -1,5 +1,7 @@
 #include "arguments.h"
 
+#include "option_text.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,11 +11,6 @@
 
 namespace deepsad::cli {
 namespace {
-
-std::string dashed(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
 
 std::vector<std::string> all_names(const Option& option) {
   std::vector<std::string> names{option.name};

@@ -36,6 +36,8 @@ Command declare_data_info();
 Command declare_data_fetch();
 Command declare_experiment_report();
 Command declare_version();
+Command declare_completion();
+Command declare_manual();
 
 // command_<name>.cpp
 int run_train(const Arguments& arguments, Console& console);
@@ -55,5 +57,10 @@ int run_data_info(const Arguments& arguments, Console& console);
 int run_data_fetch(const Arguments& arguments, Console& console);
 int run_experiment_report(const Arguments& arguments, Console& console);
 int run_version(const Arguments& arguments, Console& console);
+int run_completion(const Arguments& arguments, Console& console);
+int run_manual(const Arguments& arguments, Console& console);
+
+/// All commands of the program, in the order of its help (main.cpp).
+[[nodiscard]] std::vector<Command> declared_commands();
 
 }  // namespace deepsad::cli

@@ -368,6 +368,26 @@ Command declare_experiment_report() {
                    .range = "a JSON file"}}};
 }
 
+Command declare_completion() {
+  return {.name = "completion",
+          .summary = "Print what a shell needs to complete command lines of deepsad.",
+          .details =
+              "The Debian package installs it; else\n\n"
+              "  bash:  source <(deepsad completion bash)\n"
+              "  zsh:   deepsad completion zsh > ~/.zfunc/_deepsad    (a folder in $fpath)\n"
+              "  fish:  deepsad completion fish > ~/.config/fish/completions/deepsad.fish",
+          .positionals = {{"SHELL", "bash, zsh or fish"}},
+          .options = {}};
+}
+
+Command declare_manual() {
+  return {.name = "manual",
+          .summary = "Print the manual page, in roff.",
+          .details = "  deepsad manual | man -l -",
+          .positionals = {},
+          .options = {}};
+}
+
 Command declare_version() {
   return {.name = "version",
           .summary = "Show the version, the compiler, the instruction sets and the threads.",

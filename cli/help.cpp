@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "arguments.h"
+#include "option_text.h"
 
 namespace deepsad::cli {
 namespace {
@@ -39,22 +40,6 @@ std::string entry(const std::string& left, const std::string& text) {
   return line + wrapped(text, kColumn, kColumn) + "\n";
 }
 
-std::string dashed(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return name;
-}
-
-// "[default 128 rows; 1 <= x <= 1000000; repeatable]"
-std::string facts(const Option& option) {
-  std::string text;
-  const auto add = [&text](const std::string& fact) { text += (text.empty() ? "" : "; ") + fact; };
-  if (!option.default_text.empty()) add("default " + option.default_text);
-  if (!option.range.empty()) add(option.range);
-  if (!option.unit.empty()) add("unit: " + option.unit);
-  if (option.repeatable) add("repeatable");
-  return text.empty() ? "" : "[" + text + "]";
-}
-
 }  // namespace
 
 std::string help_text(const Command& command) {
@@ -79,7 +64,7 @@ std::string help_text(const Command& command) {
       for (const std::string& alias : option.aliases) left += ", --" + dashed(alias);
       if (!option.value.empty()) left += " " + option.value;
       text += entry(left, option.help) + std::string(kColumn, ' ') +
-              wrapped(facts(option), kColumn, kColumn) + "\n";
+              wrapped(option_facts(option), kColumn, kColumn) + "\n";
     }
   }
   return text + "\nNames may be written with underscores for dashes. -h or --help prints this text.\n";

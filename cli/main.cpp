@@ -43,6 +43,8 @@ constexpr std::array kCommands{
     CommandEntry{"data info", declare_data_info, run_data_info},
     CommandEntry{"data fetch", declare_data_fetch, run_data_fetch},
     CommandEntry{"version", declare_version, run_version},
+    CommandEntry{"completion", declare_completion, run_completion},
+    CommandEntry{"manual", declare_manual, run_manual},
 };
 
 // Commands whose names begin with `prefix` ("" = all), one a line.
@@ -157,6 +159,16 @@ void occupy_closed_streams() {
 }
 
 }  // namespace
+
+std::vector<Command> declared_commands() {
+  std::vector<Command> commands;
+  for (const CommandEntry& entry : kCommands) {
+    commands.push_back(entry.declare());
+    commands.back().name = entry.name;
+  }
+  return commands;
+}
+
 }  // namespace deepsad::cli
 
 int main(int argc, char** argv) {

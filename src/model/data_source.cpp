@@ -25,7 +25,7 @@ void add_to(Sha256& digest, const Dataset& data) {
 
 }  // namespace
 
-std::vector<std::string> source_names() {
+std::vector<std::string> data_set_names() {
   std::vector<std::string> names{"glyphs", "toy2d"};
   for (const NamedSetInfo& info : named_sets()) names.emplace_back(info.name);
   return names;
@@ -38,7 +38,7 @@ SourceData load_source(const std::string& dataset, const std::string& data_dir, 
     source.train = std::move(set.train);
     source.test = std::move(set.test);
   } else {
-    const std::vector<std::string> names = source_names();
+    const std::vector<std::string> names = data_set_names();
     if (std::find(names.begin(), names.end(), dataset) == names.end()) {
       const std::string nearest = nearest_name(dataset, names.data(), names.size());
       throw InvalidArgument(fmt::format("unknown data set \"{}\"{}; known: {}", dataset,

@@ -7,6 +7,7 @@
 
 #include "deepsad/core/parallel.h"
 #include "deepsad/data/dataset.h"
+#include "deepsad/model/train_run.h"
 
 namespace deepsad {
 
@@ -20,8 +21,5 @@ struct SourceData {
 /// @throws InvalidArgument for an unknown name, DataError as the readers.
 [[nodiscard]] SourceData load_source(const std::string& dataset, const std::string& data_dir,
                                      ThreadPool& pool);
-
-/// Names that load_source() knows: built-in sets first.
-[[nodiscard]] std::vector<std::string> source_names();
 
 }  // namespace deepsad

@@ -58,6 +58,9 @@ struct TrainRun {
                                  const std::function<void(const TrainOptions&)>& on_resolved = {},
                                  RunCheckpoint* checkpoint = nullptr);
 
+/// Names of the built-in and the named data sets.
+[[nodiscard]] std::vector<std::string> data_set_names();
+
 struct Evaluation {
   TestScores test;
   Metrics metrics;
