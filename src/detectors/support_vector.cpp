@@ -190,6 +190,11 @@ SupportVectorDetector::Selection SupportVectorDetector::select(const Rows& rows,
 
   std::vector<double> quality(widths.size() * nu_values.size(), 0);
   std::vector<DualSolution> solutions(leak ? quality.size() : 0);
+  // A narrow kernel's sums may be so far below rho that the score keeps nothing of their order: a width is
+  // judged by the scores that it will give.
+  const auto as_scored = [](double rho, double sum) {
+    return static_cast<double>(static_cast<float>(rho - sum));
+  };
   const auto evaluate = [&](std::size_t width, std::size_t n_tasks) {
     CachedKernelRows kernel(pairs, widths[width], pairs.budget_left() / n_tasks);
     std::vector<double> scores;
@@ -208,13 +213,14 @@ SupportVectorDetector::Selection SupportVectorDetector::select(const Rows& rows,
             weights[i] = static_cast<float>(signed_weight(rows.semi[i], solution.alpha[i]));
           for (std::size_t i = 0; i < leaked_pairs.rows; ++i) {
             std::ranges::copy(leaked_pairs.row(i), values.begin());
-            scores.push_back(-kernel_sum(widths[width], rows.size(), values.data(), weights.data()));
+            scores.push_back(as_scored(
+                solution.rho, kernel_sum(widths[width], rows.size(), values.data(), weights.data())));
           }
           labels.assign(context.leaked->labels.begin(), context.leaked->labels.end());
         } else {
           for (std::size_t i = 0; i < rows.size(); ++i) {
             if (fold[i] != k) continue;
-            scores.push_back(-solution.f[i]);
+            scores.push_back(as_scored(solution.rho, solution.f[i]));
             labels.push_back(rows.semi[i] == SemiLabel::anomaly ? TrueLabel::anomaly : TrueLabel::normal);
           }
         }
