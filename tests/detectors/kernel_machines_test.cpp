@@ -232,6 +232,27 @@ TEST(KernelMachines, SelectionOnTestRowsIsNamed) {
   EXPECT_NEAR(roc_auc(std::span<const float>(scores_of(*detector, test.x)), labels), best, 1e-6);
 }
 
+// Rows so far apart that sums of narrow kernels vanish beside rho: such a width may rank the sums well, but
+// not the scores.
+TEST(KernelMachines, WidthsAreJudgedByTheScoresTheyGive) {
+  constexpr std::size_t kDims = 400;
+  const Problem problem(100, kDims, 0), test(60, kDims, 30, 6);
+  std::vector<TrueLabel> labels(60, TrueLabel::normal);
+  std::fill_n(labels.begin(), 30, TrueLabel::anomaly);
+  const LabelledRows leaked{.x = testing::view(test.x), .labels = labels};
+  auto detector = make_one_class_svm({});
+  testing::fit(*detector, problem, {.leaked = &leaked});
+  const auto report = nlohmann::json::parse(detector->fit_report());
+  for (const auto& candidate : report["selection"]["candidates"]) {
+    KernelChoice choice{.width = KernelWidth::value, .gamma = candidate["gamma"].get<double>()};
+    auto alone = make_one_class_svm({.kernel = choice});
+    testing::fit(*alone, problem);
+    EXPECT_NEAR(roc_auc(std::span<const float>(scores_of(*alone, test.x)), labels),
+                candidate["auc"].get<double>(), 1e-3)
+        << "gamma " << choice.gamma;
+  }
+}
+
 TEST(KernelMachines, WidthsDerivedFromTheRows) {
   const Problem problem(100, 3, 0);
   auto detector = make_one_class_svm({.kernel = {.width = KernelWidth::scale}});
