@@ -67,12 +67,8 @@ std::string AutoencoderDetector::training_key(MatrixView<const float> x, const R
 }
 
 void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
-  const RowParts rows = split_off_validation(select_rows(data.x.rows(),
-                                                         [&](std::size_t i) {
-                                                           return !options_.exclude_labelled_anomalies ||
-                                                                  data.semi[i] != SemiLabel::anomaly;
-                                                         }),
-                                             data.semi, options_.training, context.seed, phase_);
+  const RowParts rows =
+      phase_rows(data.semi, options_.exclude_labelled_anomalies, options_.training, context.seed, phase_);
   check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, phase_);
   plans_.clear();
   TrainedAutoencoder trained =

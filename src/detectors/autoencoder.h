@@ -5,7 +5,6 @@
 #include "deepsad/detectors/deep_sad.h"
 #include "detectors/network_detector.h"
 #include "detectors/plan_cache.h"
-#include "nn/early_stopping.h"
 
 namespace deepsad {
 

@@ -50,8 +50,7 @@ class Classifier final : public Detector {
   }
 
   void fit(const TrainingSet& data, FitContext& context) override {
-    const RowParts rows = split_off_validation(select_rows(data.x.rows(), [](std::size_t) { return true; }),
-                                               data.semi, options_.training, context.seed, "training");
+    const RowParts rows = phase_rows(data.semi, false, options_.training, context.seed, "training");
     check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, "training");
     const auto n_anomalies = std::count(data.semi.begin(), data.semi.end(), SemiLabel::anomaly);
     if (n_anomalies == 0) {

@@ -183,8 +183,7 @@ StateDict DeepGenerativeDetector::pretrain(const TrainingSet& data, FitContext& 
 void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
   const std::size_t n = data.x.rows();
   check_features(network_, data.x.cols(), n, "training");
-  const RowParts rows = split_off_validation(select_rows(n, [](std::size_t) { return true; }), data.semi,
-                                             options_.training, context.seed, "training");
+  const RowParts rows = phase_rows(data.semi, false, options_.training, context.seed, "training");
   check_batch_norm(*specs_.classifier, rows.train.size(), options_.training, "training");
   const auto n_unlabelled =
       static_cast<std::size_t>(std::count(data.semi.begin(), data.semi.end(), SemiLabel::unlabelled));

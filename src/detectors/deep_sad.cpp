@@ -259,10 +259,7 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   radius_ = 0;
 
   // Deep SVDD looks at no labels and leaves the known anomalies out.
-  const RowParts rows = split_off_validation(
-      select_rows(data.x.rows(),
-                  [&](std::size_t i) { return uses_labels() || data.semi[i] != SemiLabel::anomaly; }),
-      data.semi, options.training, context.seed, "training");
+  const RowParts rows = phase_rows(data.semi, !uses_labels(), options.training, context.seed, "training");
   std::vector<SemiLabel> semi(data.semi.begin(), data.semi.end());
   if (!uses_labels()) std::fill(semi.begin(), semi.end(), SemiLabel::unlabelled);
   check_trainable(network_.encoder, data.x.cols(), rows.train.size(), options.training, "training");

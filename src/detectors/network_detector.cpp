@@ -98,6 +98,15 @@ void check_scorable(std::size_t n_features, bool fitted, MatrixView<const float>
   }
 }
 
+RowParts phase_rows(std::span<const SemiLabel> semi, bool exclude_labelled_anomalies,
+                    const TrainingOptions& options, std::uint64_t seed, const std::string& phase) {
+  return split_off_validation(
+      select_rows(
+          semi.size(),
+          [&](std::size_t i) { return !exclude_labelled_anomalies || semi[i] != SemiLabel::anomaly; }),
+      semi, options, seed, phase);
+}
+
 Json to_json(const TrainingOptions& options) {
   return {{"learning_rate", options.learning_rate}, {"n_epochs", options.n_epochs},
           {"milestones", options.milestones},       {"batch_size", options.batch_size},

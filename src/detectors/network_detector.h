@@ -13,6 +13,7 @@
 #include "deepsad/nn/network_spec.h"
 #include "deepsad/nn/state_dict.h"
 #include "deepsad/nn/training.h"
+#include "nn/early_stopping.h"
 #include "nn/plan.h"
 
 namespace deepsad {
@@ -56,5 +57,11 @@ std::vector<std::uint32_t> select_rows(std::size_t n, F&& keep) {
   }
   return rows;
 }
+
+/// The rows that a phase trains on and those it is watched on (split_off_validation): of all rows, or of
+/// those that are not labelled anomalous.
+[[nodiscard]] RowParts phase_rows(std::span<const SemiLabel> semi, bool exclude_labelled_anomalies,
+                                  const TrainingOptions& options, std::uint64_t seed,
+                                  const std::string& phase);
 
 }  // namespace deepsad

@@ -188,12 +188,8 @@ Matrix<float> VaeDetector::posteriors(MatrixView<const float> x, ThreadPool& poo
 }
 
 void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
-  const RowParts rows = split_off_validation(select_rows(data.x.rows(),
-                                                         [&](std::size_t i) {
-                                                           return !options_.exclude_labelled_anomalies ||
-                                                                  data.semi[i] != SemiLabel::anomaly;
-                                                         }),
-                                             data.semi, options_.training, context.seed, phase_);
+  const RowParts rows =
+      phase_rows(data.semi, options_.exclude_labelled_anomalies, options_.training, context.seed, phase_);
   check_features(network_, data.x.cols(), rows.train.size(), phase_);
   phases_.clear();
   findings_.clear();

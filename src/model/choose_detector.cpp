@@ -44,6 +44,26 @@ KernelChoice kernel_choice(const TrainOptions& options) {
   return choice;
 }
 
+// What all phases of a run have in common.
+TrainingOptions common_training_options(const TrainOptions& options, bool reference) {
+  TrainingOptions training;
+  training.reference_quirks = reference;
+  training.patience = options.patience;
+  training.validation_share = options.validation_share;
+  return training;
+}
+
+// The phase that trains the detector itself.
+TrainingOptions training_options(const TrainOptions& options, bool reference) {
+  TrainingOptions training = common_training_options(options, reference);
+  training.learning_rate = options.lr;
+  training.n_epochs = options.n_epochs;
+  training.milestones = options.lr_milestone;
+  training.batch_size = options.batch_size;
+  training.weight_decay = options.weight_decay;
+  return training;
+}
+
 }  // namespace
 
 GenerativeKind generative_kind(const std::string& method) {
@@ -113,15 +133,13 @@ GenerativeNetwork choose_generative_network(TrainOptions& options, const Dataset
 }
 
 AutoencoderOptions autoencoder_options(const TrainOptions& options, bool reference) {
-  return {.training = {.learning_rate = options.ae_lr,
-                       .n_epochs = options.ae_n_epochs,
-                       .milestones = options.ae_lr_milestone,
-                       .batch_size = options.ae_batch_size,
-                       .weight_decay = options.ae_weight_decay,
-                       .reference_quirks = reference,
-                       .patience = options.patience,
-                       .validation_share = options.validation_share},
-          .exclude_labelled_anomalies = options.ae_exclude_labelled_anomalies};
+  TrainingOptions training = common_training_options(options, reference);
+  training.learning_rate = options.ae_lr;
+  training.n_epochs = options.ae_n_epochs;
+  training.milestones = options.ae_lr_milestone;
+  training.batch_size = options.ae_batch_size;
+  training.weight_decay = options.ae_weight_decay;
+  return {.training = training, .exclude_labelled_anomalies = options.ae_exclude_labelled_anomalies};
 }
 
 std::unique_ptr<Detector> make_shallow(const TrainOptions& options) {
@@ -158,14 +176,7 @@ std::unique_ptr<Detector> make_detector(const TrainOptions& options, const Netwo
   const AutoencoderOptions autoencoder = autoencoder_options(options, reference);
   if (options.method == "autoencoder") return make_autoencoder(network, autoencoder);
   const DeepSadOptions deep_sad{.eta = options.eta,
-                                .training = {.learning_rate = options.lr,
-                                             .n_epochs = options.n_epochs,
-                                             .milestones = options.lr_milestone,
-                                             .batch_size = options.batch_size,
-                                             .weight_decay = options.weight_decay,
-                                             .reference_quirks = reference,
-                                             .patience = options.patience,
-                                             .validation_share = options.validation_share},
+                                .training = training_options(options, reference),
                                 .pretrain = options.pretrain,
                                 .pretraining = autoencoder,
                                 .transfer = options.transfer && !reference,
@@ -195,27 +206,19 @@ std::unique_ptr<Detector> make_generative_detector(TrainOptions& options, const 
   const BoundOptions bound{.log_variance = options.log_variance == "softplus" ? LogVarianceForm::softplus
                                                                               : LogVarianceForm::bounded,
                            .kl = options.kl == "single-sample" ? KlForm::single_sample : KlForm::closed_form};
-  const VaeOptions vae{.training = {.learning_rate = options.vae_lr,
-                                    .n_epochs = options.vae_n_epochs,
-                                    .milestones = options.vae_lr_milestone,
-                                    .batch_size = options.vae_batch_size,
-                                    .weight_decay = options.vae_weight_decay,
-                                    .reference_quirks = reference,
-                                    .patience = options.patience,
-                                    .validation_share = options.validation_share},
+  TrainingOptions vae_training = common_training_options(options, reference);
+  vae_training.learning_rate = options.vae_lr;
+  vae_training.n_epochs = options.vae_n_epochs;
+  vae_training.milestones = options.vae_lr_milestone;
+  vae_training.batch_size = options.vae_batch_size;
+  vae_training.weight_decay = options.vae_weight_decay;
+  const VaeOptions vae{.training = vae_training,
                        .bound = bound,
                        .score_samples = options.score_samples,
                        .exclude_labelled_anomalies = options.vae_exclude_labelled_anomalies};
   if (options.method == "vae") return make_vae(network, vae);
   DeepGenerativeOptions deep_generative{
-      .training = {.learning_rate = options.lr,
-                   .n_epochs = options.n_epochs,
-                   .milestones = options.lr_milestone,
-                   .batch_size = options.batch_size,
-                   .weight_decay = options.weight_decay,
-                   .reference_quirks = reference,
-                   .patience = options.patience,
-                   .validation_share = options.validation_share},
+      .training = training_options(options, reference),
       .weights = options.dgm_weights == "counts" ? TermWeights::counts : TermWeights::means,
       .bound = bound,
       .pretraining = vae,

@@ -7,10 +7,10 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
-#include "deepsad/core/version.h"
 #include "deepsad/detectors/hybrid.h"
 #include "detectors/autoencoder.h"
 #include "model/choose_detector.h"
+#include "model/run_summary.h"
 
 namespace deepsad {
 namespace {
@@ -57,17 +57,12 @@ void describe_rows(TrainOptions& options, std::span<const SemiLabel> semi) {
 
 Json summary_of(const TrainOptions& options, std::span<const SemiLabel> semi) {
   const auto count = [&](SemiLabel label) { return std::count(semi.begin(), semi.end(), label); };
-  return {{"deepsad_version", version()},
-          {"method", options.method},
-          {"network", options.network},
-          {"preset", options.preset},
-          {"compat", options.compat},
-          {"hybrid", options.hybrid},
-          {"selection", options.selection},
-          {"training_rows", semi.size()},
-          {"known_normal", count(SemiLabel::normal)},
-          {"unlabelled", count(SemiLabel::unlabelled)},
-          {"known_anomaly", count(SemiLabel::anomaly)}};
+  Json summary = options_summary(options);
+  summary["training_rows"] = semi.size();
+  summary["known_normal"] = count(SemiLabel::normal);
+  summary["unlabelled"] = count(SemiLabel::unlabelled);
+  summary["known_anomaly"] = count(SemiLabel::anomaly);
+  return summary;
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "deepsad/core/reference_random.h"
-#include "deepsad/core/version.h"
 #include "deepsad/data/split.h"
 #include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/detectors/hybrid.h"
@@ -19,6 +18,7 @@
 #include "kernels/isa.h"
 #include "model/choose_detector.h"
 #include "model/data_source.h"
+#include "model/run_summary.h"
 #include "model/train_on_source.h"
 
 namespace deepsad {
@@ -241,25 +241,18 @@ std::map<std::string, std::string> checkpoint_identity(const TrainOptions& optio
   return identity;
 }
 
-// What the model file remembers of its training: nothing that depends on the machine, so that equal runs give
-// equal files.
+// What the model file remembers of its training.
 std::string summary_of(const TrainOptions& options, const SemiSupervisedSet& set, const Metrics& metrics) {
   const auto number_or_null = [](double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); };
-  return Json{{"deepsad_version", version()},
-              {"method", options.method},
-              {"network", options.network},
-              {"preset", options.preset},
-              {"compat", options.compat},
-              {"hybrid", options.hybrid},
-              {"selection", options.selection},
-              {"training_rows", set.rows.size()},
-              {"known_normal", set.counts.known_normal},
-              {"unlabelled_normal", set.counts.unlabelled_normal},
-              {"unlabelled_anomaly", set.counts.unlabelled_anomaly},
-              {"known_anomaly", set.counts.known_anomaly},
-              {"test_auc", number_or_null(metrics.roc_auc)},
-              {"test_average_precision", number_or_null(metrics.average_precision)}}
-      .dump();
+  Json summary = options_summary(options);
+  summary["training_rows"] = set.rows.size();
+  summary["known_normal"] = set.counts.known_normal;
+  summary["unlabelled_normal"] = set.counts.unlabelled_normal;
+  summary["unlabelled_anomaly"] = set.counts.unlabelled_anomaly;
+  summary["known_anomaly"] = set.counts.known_anomaly;
+  summary["test_auc"] = number_or_null(metrics.roc_auc);
+  summary["test_average_precision"] = number_or_null(metrics.average_precision);
+  return summary.dump();
 }
 
 void find_data_problems(const TrainOptions& options, const SemiSupervisedSet& set, const Metrics& metrics,

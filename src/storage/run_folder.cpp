@@ -105,9 +105,9 @@ void remove_folders(const std::vector<std::string>& made) noexcept {
   for (auto it = made.rbegin(); it != made.rend(); ++it) ::rmdir(it->c_str());
 }
 
-// Whether this process now has the lock that says that somebody works on the run; the system gives it back
-// when the process ends, however it ends. File systems without locks say yes.
-bool is_locked(const posix::Descriptor& log) {
+// Takes the lock that says that somebody works on the run; the system gives it back when the process ends,
+// however it ends. False if another process has it; file systems without locks say yes.
+bool try_lock(const posix::Descriptor& log) {
   return ::flock(log.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
@@ -120,7 +120,7 @@ std::optional<posix::Descriptor> claim(const std::string& path) {
     if (errno == EEXIST) return std::nullopt;
     throw IoError(posix::write_error(log_path, errno));
   }
-  (void)is_locked(log);
+  (void)try_lock(log);                 // the file is new: nobody else asks for it
   if (entries_of(path).size() != 1) {  // something else came in between looking and claiming
     ::unlink(log_path.c_str());
     return std::nullopt;
@@ -207,7 +207,7 @@ RunFolder RunFolder::resume(const std::string& path) {
   const std::string log_path = fmt::format("{}/{}", state->path, kLogName);
   state->log = posix::Descriptor(::open(log_path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   if (!state->log.is_open()) throw IoError(posix::write_error(log_path, errno));
-  if (!is_locked(state->log))
+  if (!try_lock(state->log))
     throw IoError(fmt::format("{}: another process is still working on this run; wait for it, or stop it",
                               state->path));
   for (const std::string& name : entries_of(state->path))  // what a kill left of atomic writes
