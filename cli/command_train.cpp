@@ -16,6 +16,7 @@
 #include "deepsad/report/run_report.h"
 #include "deepsad/report/training_curve.h"
 #include "deepsad/storage/run_folder.h"
+#include "option_text.h"
 #include "run_log.h"
 #include "shared_options.h"
 #include "train_grid.h"
@@ -75,18 +76,23 @@ constexpr const char* kCheckpoint = "checkpoint.safetensors";
 // What may be given along with --resume besides where and how to compute.
 constexpr std::string_view kWithResume[] = {"resume", "quiet", "verbose"};
 
-// The options of the broken-off run, as its config.json holds them, under what may be given anew.
-TrainOptions resumed_options(const Arguments& arguments) {
+// Refuses what would change the run that is to go on.
+void check_resumable(const Arguments& arguments) {
   for (const std::string& name : arguments.names()) {
     const OptionDeclaration* option = find_train_option(name);
     if ((option != nullptr && option->of_the_machine && name != "preset") ||
         std::find(std::begin(kWithResume), std::end(kWithResume), name) != std::end(kWithResume))
       continue;
-    throw InvalidArgument(fmt::format(
-        "{}: --resume goes on with the options that the run was begun with (its config.json); leave "
-        "this one out",
-        name));
+    const bool is_positional = name.front() >= 'A' && name.front() <= 'Z';
+    throw InvalidArgument(
+        fmt::format("{}: --resume goes on with one run, and with the options that it was begun with (its "
+                    "config.json); leave this one out",
+                    is_positional ? name : "--" + dashed(name)));
   }
+}
+
+// The options of the broken-off run, as its config.json holds them, under what may be given anew.
+TrainOptions resumed_options(const Arguments& arguments) {
   return merge_options(
       {read_options_file(arguments.text("resume") + "/config.json"), command_line_layer(arguments)});
 }
@@ -132,14 +138,20 @@ namespace {
 int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layers, Console& console) {
   if (arguments.flag("verbose")) console.set_verbosity(Verbosity::verbose);
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
+  const bool resumes = arguments.has("resume");
+  if (resumes) check_resumable(arguments);
   if (arguments.has("seeds") || arguments.has("vary")) {
     std::vector<VariedRun> runs = grid_runs(arguments, layers);
-    for (VariedRun& run : runs) complete(run.options, arguments);
+    for (VariedRun& run : runs) {
+      if (run.options.checkpoint_every > 0)
+        throw InvalidArgument(
+            "checkpoint_every: is for one run; the runs of --seeds and --vary begin anew, run by run");
+      complete(run.options, arguments);
+    }
     return train_grid(arguments, std::move(runs), console);
   }
   if (arguments.has("jobs"))
     throw InvalidArgument("--jobs is for several runs; give --seeds or --vary as well");
-  const bool resumes = arguments.has("resume");
   TrainOptions options = resumes ? resumed_options(arguments) : merge_options(layers);
   complete(options, arguments);
   std::optional<RunCheckpoint> checkpoint;
@@ -178,7 +190,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     // finished run.
     if (folder) {
       console.note(fmt::format("deepsad: {} keeps what was written until here", folder->path()));
-      if (checkpoint)
+      if (checkpoint && dynamic_cast<const Interrupted*>(&error) != nullptr)
         console.note(fmt::format("deepsad: go on with `deepsad train --resume {}`", folder->path()));
       log.keep_if_possible(LogLevel::warning, error.what());
     }

@@ -14,6 +14,8 @@
 #include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/detectors/hybrid.h"
 #include "deepsad/nn/generative_network.h"
+#include "deepsad/storage/atomic_file.h"
+#include "deepsad/storage/checksum.h"
 #include "detectors/autoencoder.h"
 #include "kernels/isa.h"
 #include "model/choose_detector.h"
@@ -238,6 +240,9 @@ std::map<std::string, std::string> checkpoint_identity(const TrainOptions& optio
                                               {"instruction set", instruction_set}};
   for (const OptionDeclaration& option : train_option_declarations())
     if (!option.of_the_machine) identity["option " + option.name] = option_value_text(option.get(options));
+  // An option may name a file; what counts is what the file holds.
+  for (const std::string& path : {options.network.ends_with(".toml") ? options.network : "", options.load_ae})
+    if (!path.empty()) identity["SHA-256 of " + path] = sha256_hex(read_file(path));
   return identity;
 }
 

@@ -62,6 +62,14 @@ PhaseProgress progress_from_json(const Json& json) {
   return phase;
 }
 
+Safetensors read_container(const std::string& path) {
+  try {
+    return read_deepsad_safetensors(read_file(path), path);
+  } catch (const ModelError& error) {
+    throw ModelError(fmt::format("{}; delete it to begin the training anew", error.what()));
+  }
+}
+
 }  // namespace
 
 RunCheckpoint::RunCheckpoint(std::size_t every) : every_(every) {
@@ -71,8 +79,7 @@ RunCheckpoint::RunCheckpoint(std::size_t every) : every_(every) {
 void RunCheckpoint::open(std::string path) {
   path_ = std::move(path);
   if (!std::filesystem::exists(path_)) return;
-  const std::vector<std::uint8_t> bytes = read_file(path_);
-  const Safetensors file = read_deepsad_safetensors(bytes, path_);
+  const Safetensors file = read_container(path_);
   const auto text = [&](const char* key) -> const std::string& {
     const auto entry = file.metadata.find(key);
     if (entry == file.metadata.end())

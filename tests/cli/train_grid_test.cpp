@@ -86,6 +86,7 @@ TEST(TrainGrid, RefusesWhatItCannotMean) {
       {{"--vary", "lr_milestone=1,2"}, "an option that is a list cannot be varied"},
       {{"--vary", "seed=1,2"}, "use --seeds"},
       {{"--jobs", "2"}, "give --seeds or --vary"},
+      {{"--seeds", "1-2", "--checkpoint-every", "3"}, "checkpoint_every: is for one run"},
       {{"--seeds", "1", "--jobs", "two"}, "--jobs: got \"two\""},
   };
   for (const auto& bad : cases) {

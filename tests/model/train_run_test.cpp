@@ -10,6 +10,7 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/data/split.h"
+#include "support/files.h"
 
 namespace deepsad {
 namespace {
@@ -199,6 +200,28 @@ TEST(Model, RefusesDamagedForeignAndNewerFiles) {
   EXPECT_THAT(message_of(newer), HasSubstr("format version 9"));
   EXPECT_THAT(message_of({1, 2, 3}), HasSubstr("m.safetensors: "));
   EXPECT_THROW((void)Model::load("/nowhere/model.safetensors"), IoError);
+}
+
+// A checkpoint is for the same bits; the name of a network file says nothing of what it holds now.
+TEST(TrainRun, GoesOnFromACheckpointOnlyWithTheSameNetworkFile) {
+  const testing::TempDir folder;
+  TrainOptions options = quick("toy2d");
+  options.network = folder.path() + "/net.toml";
+  const auto write_network = [&](const char* name) {
+    std::ofstream(options.network) << "name = \"" << name << "\"\nhidden = [4]\nrep_dim = 2\n";
+  };
+  const auto train_with_checkpoint = [&] {
+    RunCheckpoint checkpoint(1);
+    checkpoint.open(folder.path() + "/checkpoint.safetensors");
+    return train_run(options, Observer{}, nullptr, {}, &checkpoint);
+  };
+  write_network("own");
+  const TrainRun first = train_with_checkpoint();
+  const TrainRun again = train_with_checkpoint();  // everything is done: nothing is left to train
+  EXPECT_EQ(again.model->to_bytes(), first.model->to_bytes());
+  write_network("other");
+  const std::string message = testing::message_of<InvalidArgument>([&] { (void)train_with_checkpoint(); });
+  EXPECT_THAT(message, HasSubstr("the run was begun with SHA-256 of " + options.network + " = "));
 }
 
 }  // namespace

@@ -115,7 +115,9 @@ TEST_F(CheckpointFile, RefusesDamageAndOtherVersions) {
   bytes[bytes.size() / 2] ^= 1U;
   replace_file(path_, bytes);
   RunCheckpoint damaged(1);
-  EXPECT_THAT(message_of<ModelError>([&] { damaged.open(path_); }), ::testing::StartsWith(path_ + ": "));
+  EXPECT_THAT(message_of<ModelError>([&] { damaged.open(path_); }),
+              ::testing::AllOf(::testing::StartsWith(path_ + ": "), ::testing::HasSubstr("checksum"),
+                               ::testing::EndsWith("; delete it to begin the training anew")));
 
   replace_file(path_, write_safetensors({.metadata = {{"deepsad.checkpoint_version", "0.0.1"},
                                                       {"deepsad.checkpoint_identity", "{}"},
