@@ -174,7 +174,8 @@ Option command_line_option(const OptionDeclaration& declaration) {
                 .default_text = declaration.default_text,
                 .range = declaration.range,
                 .unit = declaration.unit,
-                .group = declaration.group};
+                .group = declaration.group,
+                .choices = declaration.choices};
   switch (declaration.type) {
     case OptionType::boolean:
       // One that is on by default can only be switched off, so it asks for its word.

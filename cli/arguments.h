@@ -20,7 +20,8 @@ struct Option {
   std::string range{};
   std::string unit{};
   std::string group = "Options";
-  std::string short_name{};  ///< "v" for -v
+  std::string short_name{};            ///< "v" for -v
+  std::vector<std::string> choices{};  ///< if the value is one of these words
   bool repeatable = false;
 };
 

@@ -372,7 +372,6 @@ Command declare_completion() {
   return {.name = "completion",
           .summary = "Print what a shell needs to complete command lines of deepsad.",
           .details =
-              "The Debian package installs it; else\n\n"
               "  bash:  source <(deepsad completion bash)\n"
               "  zsh:   deepsad completion zsh > ~/.zfunc/_deepsad    (a folder in $fpath)\n"
               "  fish:  deepsad completion fish > ~/.config/fish/completions/deepsad.fish",

@@ -30,17 +30,7 @@ struct Values {
 
 Values values_of(const Option& option) {
   if (option.value.empty()) return {.kind = ValueKind::none};
-  constexpr std::string_view kOneOf = "one of ";
-  if (option.range.starts_with(kOneOf)) {
-    Values values{.kind = ValueKind::words};
-    std::string rest = option.range.substr(kOneOf.size());
-    for (std::size_t begin = 0; begin < rest.size();) {
-      const std::size_t end = std::min(rest.find(", ", begin), rest.size());
-      values.words.push_back(rest.substr(begin, end - begin));
-      begin = end + 2;
-    }
-    return values;
-  }
+  if (!option.choices.empty()) return {.kind = ValueKind::words, .words = option.choices};
   if (option.range == "true or false") return {.kind = ValueKind::words, .words = {"true", "false"}};
   if (option.name == "dataset") return {.kind = ValueKind::words, .words = data_set_names()};
   if (option.range.find("folder") != std::string::npos) return {.kind = ValueKind::folder};
