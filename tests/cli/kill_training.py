@@ -10,6 +10,7 @@ Needs python3 alone.
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,12 @@ def main():
                 kills += 1
                 if os.path.exists(os.path.join(broken, "config.json")):
                     command = [arguments.program, "train", "--resume", broken, "--quiet"]
+                elif os.path.exists(broken):
+                    # Killed before its options were stored: a claimed folder without anything to keep.
+                    left = [name for name in os.listdir(broken) if not name.endswith(".partial")]
+                    if left not in ([], ["log.txt"]) or any(map(os.path.getsize, [os.path.join(broken, f) for f in left])):
+                        sys.exit(f"kill_training.py: {method}: without config.json, but {left} is left")
+                    shutil.rmtree(broken)
             if read(os.path.join(whole, "model.safetensors")) != read(os.path.join(broken, "model.safetensors")):
                 sys.exit(f"kill_training.py: {method}: after {kills} kills the model differs from that of an undisturbed run")
             if sorted(os.listdir(whole)) != sorted(os.listdir(broken)):
