@@ -172,10 +172,7 @@ StateDict DeepGenerativeDetector::pretrain(const TrainingSet& data, FitContext& 
   VaeDetector vae(network_, options_.pretraining, "pretraining");
   vae.fit(data, context);
   phases_.push_back(vae.phases().front());
-  for (Finding finding : vae.findings()) {
-    finding.text = "pretraining: " + finding.text;
-    findings_.push_back(std::move(finding));
-  }
+  add_pretraining_findings(vae, findings_);
   posteriors = vae.posteriors(data.x, context.pool);
   return vae.state();
 }

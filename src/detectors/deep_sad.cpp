@@ -189,10 +189,7 @@ void DeepSadDetector::start_network(const TrainingSet& data, FitContext& context
     pretrained.fit(data, context);
     autoencoder_ = pretrained.state();
     phases_.push_back(pretrained.phases().front());
-    for (Finding finding : pretrained.findings()) {
-      finding.text = "pretraining: " + finding.text;
-      findings_.push_back(std::move(finding));
-    }
+    add_pretraining_findings(pretrained, findings_);
     if (options.transfer) {
       StateDict encoder = without_prefix(autoencoder_, "encoder.");
       if (const std::string problem = mismatch(network_.encoder, encoder); !problem.empty()) {

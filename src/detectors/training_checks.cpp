@@ -103,4 +103,9 @@ void check_labels_wanted(const std::string& method, std::span<const SemiLabel> s
                                   method, n_ignored)});
 }
 
+void add_pretraining_findings(const Detector& pretrained, std::vector<Finding>& findings) {
+  for (const Finding& finding : pretrained.findings())
+    findings.push_back({finding.name, "pretraining: " + finding.text});
+}
+
 }  // namespace deepsad

@@ -32,4 +32,7 @@ void check_labels_used(std::span<const float> scores, std::span<const SemiLabel>
 void check_labels_wanted(const std::string& method, std::span<const SemiLabel> semi,
                          std::vector<Finding>& findings);
 
+/// What a pretraining noticed, named as such, for the findings of the whole.
+void add_pretraining_findings(const Detector& pretrained, std::vector<Finding>& findings);
+
 }  // namespace deepsad

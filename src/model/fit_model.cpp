@@ -9,6 +9,7 @@
 #include "deepsad/core/random.h"
 #include "deepsad/detectors/hybrid.h"
 #include "detectors/autoencoder.h"
+#include "detectors/training_checks.h"
 #include "model/choose_detector.h"
 #include "model/run_summary.h"
 
@@ -109,8 +110,7 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
     AutoencoderDetector autoencoder(network, autoencoder_options(options, reference), "pretraining");
     autoencoder.fit(training, context);
     fitted.phases = autoencoder.phases();
-    fitted.findings = autoencoder.findings();
-    for (Finding& finding : fitted.findings) finding.text = "pretraining: " + finding.text;
+    add_pretraining_findings(autoencoder, fitted.findings);
     detector = make_hybrid(network, without_prefix(autoencoder.state(), "encoder."), std::move(detector));
   }
   detector->fit(training, context);

@@ -17,6 +17,7 @@
 #include "deepsad/storage/atomic_file.h"
 #include "deepsad/storage/checksum.h"
 #include "detectors/autoencoder.h"
+#include "detectors/training_checks.h"
 #include "kernels/isa.h"
 #include "model/choose_detector.h"
 #include "model/data_source.h"
@@ -448,10 +449,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   run.train_seconds = run.phases.empty() ? fit_seconds : run.phases.back().history.seconds;
   if (own_autoencoder) {
     run.phases.insert(run.phases.begin(), own_autoencoder->phases().front());
-    for (Finding finding : own_autoencoder->findings()) {
-      finding.text = "pretraining: " + finding.text;
-      run.findings.push_back(std::move(finding));
-    }
+    add_pretraining_findings(*own_autoencoder, run.findings);
   }
 
   DataSetup setup{.dataset = options.dataset,
