@@ -1,4 +1,6 @@
-# Installed package: find_package(deepsad) gives the target deepsad::deepsad.
+# What `cmake --install` writes, in three components: the program, the library (find_package(deepsad) gives the target
+# deepsad::deepsad), and the module for mpirun (mpi/CMakeLists.txt). The Debian packages are made of the same components.
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
 include(CMakePackageConfigHelpers)
 install(TARGETS deepsad EXPORT deepsadTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -14,5 +16,17 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/deepsadConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/deepsadConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/deepsad)
 if(DEEPSAD_BUILD_CLI)
-  install(TARGETS deepsad_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS deepsad_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  if(NOT CMAKE_CROSSCOMPILING)  # they are written by the program itself
+    install(FILES ${PROJECT_BINARY_DIR}/shell/deepsad.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
+    install(FILES ${PROJECT_BINARY_DIR}/shell/deepsad.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+            RENAME deepsad COMPONENT program)
+    install(FILES ${PROJECT_BINARY_DIR}/shell/deepsad.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions
+            RENAME _deepsad COMPONENT program)
+    install(FILES ${PROJECT_BINARY_DIR}/shell/deepsad.fish
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
+  endif()
+  install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+  install(DIRECTORY docs experiments DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 endif()
+include(cmake/package.cmake)

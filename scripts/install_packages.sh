@@ -8,7 +8,7 @@ build_packages=(
   libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libisal-dev libopenmpi-dev libpng-dev libsqlite3-dev libssl-dev libturbojpeg0-dev
   libtomlplusplus-dev nlohmann-json3-dev
 )
-test_packages=(chromium clang-format fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev openmpi-bin python3)
+test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev openmpi-bin python3)
 fuzz_packages=(clang libclang-rt-dev)
 benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)
 

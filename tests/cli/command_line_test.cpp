@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "cli/program.h"
 #include "deepsad/model/train_options.h"
@@ -130,6 +131,10 @@ TEST(Version, SaysWhatComputes) {
   EXPECT_NE(outcome.out.find("instruction set  scalar (available: "), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("compiler "), std::string::npos);
   EXPECT_NE(outcome.out.find("threads "), std::string::npos);
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex(R"(libraries .*Highway \d+\.\d.*SQLite 3\.\d+)")))
+      << outcome.out;
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex(R"(loaded on use .*libcurl \d+\..*Cairo 1\.)")))
+      << outcome.out;
   EXPECT_EQ(run_deepsad({"--version"}, {.environment = {"DEEPSAD_FORCE_ISA=scalar"}}).out, outcome.out);
 }
 

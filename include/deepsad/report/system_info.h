@@ -18,6 +18,20 @@ struct SystemInfo {
   bool cuda = false;                                    ///< whether this build has it
 };
 
+/// A library that deepsad computes, reads or draws with.
+struct LibraryVersion {
+  std::string name;     ///< "OpenSSL"
+  std::string version;  ///< "3.0.17"; of the library in use where it tells, else of the headers of the build;
+                        ///< "present" if it tells neither
+  /// Why it cannot be used, with the package that holds it; empty if it can.
+  std::string problem;
+};
+
+/// Libraries that are part of this build or loaded with it.
+[[nodiscard]] std::vector<LibraryVersion> linked_libraries();
+/// Libraries that are loaded when they are first needed, here: all of them, now.
+[[nodiscard]] std::vector<LibraryVersion> libraries_loaded_on_use();
+
 /// @throws InvalidArgument if DEEPSAD_FORCE_ISA names an instruction set that is unknown or not available.
 [[nodiscard]] SystemInfo system_info();
 
