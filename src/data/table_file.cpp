@@ -8,6 +8,7 @@
 
 #include "data/bad_record.h"
 #include "data/cell_text.h"
+#include "data/label_file.h"
 #include "data/row_encoder.h"
 #include "data/schema_inference.h"
 #include "deepsad/core/error.h"
@@ -15,60 +16,6 @@
 
 namespace deepsad {
 namespace {
-
-// The column of that name, or else of that position from 1. @param option for the message
-std::size_t find_column(const DelimitedReader& reader, const std::string& wanted, const char* option) {
-  const std::vector<std::string>& names = reader.column_names();
-  const auto found = std::ranges::find(names, wanted);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
-  const std::optional<double> position = parse_number(wanted);
-  if (position && *position >= 1 && *position <= static_cast<double>(names.size()) &&
-      *position == static_cast<double>(static_cast<std::size_t>(*position))) {
-    return static_cast<std::size_t>(*position) - 1;
-  }
-  const std::string nearest = nearest_name(wanted, names.data(), names.size());
-  throw InvalidArgument(fmt::format(
-      "{}: {}: there is no column {}{}; wanted a name or a position from 1 to {}", reader.name(), option,
-      shown(wanted), nearest.empty() ? "" : fmt::format(", did you mean {}?", shown(nearest)), names.size()));
-}
-
-// Labels cell by cell; the same words come again and again.
-class LabelColumn {
- public:
-  LabelColumn(const LabelMap& map, std::size_t cell) : map_(map), cell_(cell) {}
-
-  [[nodiscard]] SemiLabel semi(const DelimitedReader& reader) {
-    return of(reader, [&](std::string_view text) { return map_.label_of(text, reader.place(cell_)); });
-  }
-  [[nodiscard]] TrueLabel truth(const DelimitedReader& reader) {
-    const SemiLabel label = of(reader, [&](std::string_view text) {
-      static_cast<void>(map_.truth_of(text, reader.place(cell_)));
-      return map_.label_of(text, {});
-    });
-    return label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly;
-  }
-
- private:
-  template <class Read>
-  SemiLabel of(const DelimitedReader& reader, Read&& read) {
-    const std::string_view text = reader.cells()[cell_].text;
-    if (const auto found = known_.find(text); found != known_.end()) return found->second;
-    const SemiLabel label = read(as_utf8(text, scratch_));
-    constexpr std::size_t kMostKnown = 1000;
-    if (known_.size() < kMostKnown) known_.emplace(text, label);
-    return label;
-  }
-
-  const LabelMap& map_;
-  std::size_t cell_;
-  TextMap<SemiLabel> known_;
-  std::string scratch_;
-};
-
-std::string id_of(const DelimitedReader& reader, std::size_t cell) {
-  std::string scratch;
-  return std::string(as_utf8(trimmed(reader.cells()[cell].text), scratch));
-}
 
 DelimitedOptions text_options(const TableOptions& options) {
   DelimitedOptions text;
@@ -228,89 +175,21 @@ class TableReader {
     table_.n_unseen.assign(table_.schema.columns().size(), 0);
   }
 
-  // Whether the first record of the label file holds a label already: then it is no header.
-  [[nodiscard]] bool starts_with_label() const {
-    DelimitedReader labels(open_input(options_.labels_path), {.header = false});
-    return labels.next() && std::ranges::any_of(labels.cells(), [this](const Cell& cell) {
-             return options_.label_map.find(cell.text).has_value();
-           });
-  }
-
   void read_label_file() {
-    const bool joined = !options_.id_column.empty();
-    DelimitedOptions text;
-    text.missing_words = options_.missing_words;
-    text.header = joined || !starts_with_label();
-    DelimitedReader labels(open_input(options_.labels_path), text);
-    std::size_t cell = 0;
-    std::optional<std::size_t> id_cell;
-    if (joined) {
-      const std::string& id_name = reader_.column_names()[*roles_.id];
-      const auto& names = labels.column_names();
-      const auto found = std::ranges::find(names, id_name);
-      if (found == names.end()) {
-        throw DataError(fmt::format("{}: has no column {}, by which its labels are joined to the rows of {}",
-                                    labels.name(), shown(id_name), reader_.name()));
-      }
-      id_cell = static_cast<std::size_t>(found - names.begin());
+    RowsToLabel rows{.name = reader_.name(), .n_rows = table_.lines.size(), .cut = cut_};
+    if (!options_.id_column.empty()) {
+      rows.id_column = reader_.column_names()[*roles_.id];
+      rows.ids = table_.ids;
+      rows.lines = table_.lines;
     }
-    if (!options_.label_column.empty()) {
-      cell = find_column(labels, options_.label_column, "the label column");
-    } else {
-      const std::size_t n_others = joined ? 1 : 0;
-      if (labels.column_names().size() != 1 + n_others) {
-        throw InvalidArgument(fmt::format("{}: has {} columns; name the one that holds the labels",
-                                          labels.name(), labels.column_names().size()));
-      }
-      cell = joined ? 1 - *id_cell : 0;
-    }
-    LabelColumn column(options_.label_map, cell);
-    if (!joined) {
-      while (labels.next()) table_.semi.push_back(column.semi(labels));
-      if (table_.semi.size() != table_.lines.size() && !cut_) {
-        throw DataError(
-            fmt::format("{}: found {} labels for the {} rows of {}; blank lines are no labels, write "
-                        "unlabeled (or \"\") there",
-                        labels.name(), table_.semi.size(), table_.lines.size(), reader_.name()));
-      }
-      table_.semi.resize(table_.lines.size());
-      return;
-    }
-    TextMap<std::size_t> row_of;
-    for (std::size_t row = 0; row < table_.ids.size(); ++row) {
-      if (!row_of.emplace(table_.ids[row], row).second) {
-        throw DataError(fmt::format("{}:{}: the id {} is there twice, so that labels cannot be joined by it",
-                                    reader_.name(), table_.lines[row], shown(table_.ids[row])));
-      }
-    }
-    // Rows that the file does not name are unlabelled.
-    table_.semi.assign(table_.lines.size(), SemiLabel::unlabelled);
-    std::vector<bool> given(table_.lines.size());
-    while (labels.next()) {
-      const std::string id = id_of(labels, *id_cell);
-      const auto found = row_of.find(id);
-      if (found == row_of.end()) {
-        if (cut_) continue;
-        throw DataError(fmt::format("{}: {} has no row with the id {}", labels.place(*id_cell),
-                                    reader_.name(), shown(id)));
-      }
-      if (given[found->second]) {
-        throw DataError(fmt::format("{}: the id {} is there twice", labels.place(*id_cell), shown(id)));
-      }
-      given[found->second] = true;
-      table_.semi[found->second] = column.semi(labels);
-    }
+    table_.semi = deepsad::read_label_file(options_.labels_path, options_.label_column, options_.label_map,
+                                           options_.missing_words, rows);
   }
 
   void add_messages() {
     table_.messages.push_back(
         fmt::format("{} rows{}", table_.lines.size(), cut_ ? "; those beyond were not asked for" : ""));
-    if (!table_.semi.empty()) table_.messages.push_back("labels: " + count_labels(table_.semi).text());
-    if (!table_.truth.empty()) {
-      const auto anomalies = static_cast<std::size_t>(std::ranges::count(table_.truth, TrueLabel::anomaly));
-      table_.messages.push_back(
-          fmt::format("true labels: {} normal, {} anomalous", table_.truth.size() - anomalies, anomalies));
-    }
+    add_label_messages(table_);
     for (std::size_t j = 0; j < table_.n_unseen.size(); ++j) {
       if (table_.n_unseen[j] == 0) continue;
       table_.messages.push_back(

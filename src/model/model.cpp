@@ -35,6 +35,8 @@ constexpr const char* kWriter = "deepsad.writer";
 constexpr const char* kCalibration = "deepsad.calibration";
 constexpr const char* kThreshold = "deepsad.threshold";
 constexpr const char* kCalibrationScores = "calibration.scores";  // a tensor
+// Since version 3.
+constexpr const char* kTable = "deepsad.table";
 
 Json to_json(const Scaler& scaler) {
   if (scaler.kind() == Scaler::Kind::pixels) return {{"kind", "pixels"}, {"n_features", scaler.n_features()}};
@@ -79,6 +81,24 @@ DataSetup setup_from_json(const Json& json) {
           .data_checksum = json.at("data_checksum").get<std::string>()};
 }
 
+Json to_json(const TableSchema& table) {
+  return {{"source", table.source},
+          {"label_map", table.label_map.text()},
+          {"truth_map", table.truth_map.text()},
+          {"schema", Json::parse(table.schema.to_json())}};
+}
+
+TableSchema table_schema_from_json(const Json& json, const std::string& name) {
+  const auto map = [&](const char* key) {
+    const auto text = json.at(key).get<std::string>();
+    return text.empty() ? LabelMap() : LabelMap::parse(text);
+  };
+  return {.schema = Schema::from_json(json.at("schema").dump(), name + ": schema"),
+          .label_map = map("label_map"),
+          .truth_map = map("truth_map"),
+          .source = json.at("source").get<std::string>()};
+}
+
 // Scores of n rows, of which scale(first, dst) writes those from `first` on, as many as dst has, scaled.
 template <class Scale>
 std::vector<float> score_chunks(const Detector& detector, const Scaler& scaler, std::size_t n_rows,
@@ -97,8 +117,10 @@ std::vector<float> score_chunks(const Detector& detector, const Scaler& scaler, 
   return scores;
 }
 
-int format_version(const Decision& decision) {
-  return decision.threshold || decision.calibration ? 2 : 1;
+// The oldest version that holds all of it.
+int format_version(const Model& model) {
+  if (model.schema()) return 3;
+  return model.decision().threshold || model.decision().calibration ? 2 : 1;
 }
 
 bool is_readable_version(const std::string& format) {
@@ -173,6 +195,22 @@ Model Model::with_decision(Decision decision) const {
   return model;
 }
 
+const std::optional<TableSchema>& Model::schema() const {
+  return schema_;
+}
+
+Model Model::with_schema(TableSchema schema) const {
+  if (sample_shape_ != std::vector<std::size_t>{schema.schema.n_features()}) {
+    throw InvalidArgument(fmt::format("[model] a schema of {} features and samples of {} do not fit",
+                                      schema.schema.n_features(), to_string(sample_shape_)));
+  }
+  if (!feature_names_.empty() && feature_names_ != schema.schema.feature_names())
+    throw InvalidArgument("[model] the features of the schema have other names than the model's");
+  Model model = *this;
+  model.schema_ = std::move(schema);
+  return model;
+}
+
 std::vector<float> Model::score(const Dataset& data, std::span<const std::uint32_t> rows,
                                 ThreadPool& pool) const {
   if (data.sample_shape != sample_shape_) {
@@ -203,7 +241,7 @@ std::vector<float> Model::score(const RawRows& rows, ThreadPool& pool) const {
 
 std::vector<std::uint8_t> Model::to_bytes() const {
   Safetensors file;
-  file.metadata = {{kFormatVersion, std::to_string(format_version(decision_))},
+  file.metadata = {{kFormatVersion, std::to_string(format_version(*this))},
                    {kWriter, fmt::format("deepsad {}", version())},
                    {kMethod, detector_->method()},
                    {kDetector, detector_->description()},
@@ -220,6 +258,7 @@ std::vector<std::uint8_t> Model::to_bytes() const {
     file.tensors.push_back(
         make_tensor(kCalibrationScores, {calibration.size()}, std::span<const float>(calibration.scores())));
   }
+  if (schema_) file.metadata[kTable] = to_json(*schema_).dump();
   return write_safetensors(file);
 }
 
@@ -273,6 +312,8 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
       model.decision_.calibration = ConformalCalibration::from_parts(
           tensor_values<float>(*calibration_scores, name), calibration.at("rows_trimmed").get<std::size_t>());
     }
+    if (file.metadata.contains(kTable))
+      model = model.with_schema(table_schema_from_json(Json::parse(text(kTable)), name));
     return model;
   } catch (const Json::exception& error) {
     throw ModelError(fmt::format("{}: damaged metadata: {}", name, error.what()));
@@ -294,7 +335,7 @@ std::string Model::inspect_json() const {
                                {"scores", decision_.calibration->size()},
                                {"rows_trimmed", decision_.calibration->n_trimmed()}};
   }
-  return Json{{"format_version", format_version(decision_)},
+  return Json{{"format_version", format_version(*this)},
               {"method", detector_->method()},
               {"detector", Json::parse(detector_->description())},
               {"sample_shape", sample_shape_},
@@ -303,6 +344,7 @@ std::string Model::inspect_json() const {
               {"setup", to_json(setup_)},
               {"summary", Json::parse(summary_)},
               {"decision", decision},
+              {"table", schema_ ? to_json(*schema_) : Json(nullptr)},
               {"tensors", tensors}}
       .dump(2);
 }

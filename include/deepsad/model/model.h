@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "deepsad/data/scaler.h"
 #include "deepsad/detectors/detector.h"
 #include "deepsad/model/decision.h"
+#include "deepsad/model/table_schema.h"
 
 namespace deepsad {
 
@@ -32,7 +34,7 @@ struct DataSetup {
 
 /// Newest version of the model file's format; this library reads it and all before, and writes the oldest one
 /// that can hold the model (docs/model-file.md).
-inline constexpr int kModelFormatVersion = 2;
+inline constexpr int kModelFormatVersion = 3;
 
 /// Scores of the given rows of raw data, scaled in chunks, so that memory does not grow with the number of
 /// rows.
@@ -57,6 +59,11 @@ class Model {
   [[nodiscard]] const Decision& decision() const;
   /// The same model with other calibration and threshold.
   [[nodiscard]] Model with_decision(Decision decision) const;
+  /// How rows of a table become the model's features; empty unless with_schema() gave it: models of images,
+  /// of named sets and of rows in memory have none.
+  [[nodiscard]] const std::optional<TableSchema>& schema() const;
+  /// The same model with this schema. @throws InvalidArgument if its features are not the model's
+  [[nodiscard]] Model with_schema(TableSchema schema) const;
 
   /// Scores of rows `rows` of raw data (scaled here, in chunks; memory does not grow with the number of
   /// rows).
@@ -89,6 +96,7 @@ class Model {
   DataSetup setup_;
   std::string summary_;
   Decision decision_;
+  std::optional<TableSchema> schema_;
 };
 
 }  // namespace deepsad

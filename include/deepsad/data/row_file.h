@@ -1,0 +1,38 @@
+// Rows, with their labels, from a file of any format that the library reads.
+#pragma once
+
+#include <string>
+
+#include "deepsad/data/file_formats.h"
+#include "deepsad/data/raw_rows.h"
+#include "deepsad/data/table_file.h"
+
+namespace deepsad {
+
+struct RowFileOptions {
+  /// As of text; `separator`, `header`, `skip_lines`, `id_column`, `ignore_columns`, `category_columns`,
+  /// `dates` and `max_rows` are for text only. Labels of other files: see read_rows().
+  TableOptions table{};
+  /// Names of variables, size of images, the member of an archive. `labels_path` and the names of label
+  /// variables come from `table`.
+  SampleFileOptions samples{};
+};
+
+/// Delimited text as read_table() ("-": standard input, text only); any other format as read_samples().
+///
+/// Labels of arrays and images: TableOptions::label_column and truth_column name variables of an NPZ or MAT
+/// file, or are "class", the classes that come with the samples: subfolders of a folder of images (by their
+/// names), CIFAR-10's numbers. labels_path names IDX labels for IDX images, an NPY file for an NPY file, or,
+/// for any format, a text file with one label a row. All go through the label maps, numbers too.
+///
+/// An array is a table of numbers. Without a schema it gets one: column1, column2, ... With a schema its
+/// columns are, in their order, those that the schema makes features of, all of kind number. Images have no
+/// schema: Table::schema stays empty, and one that is given is an error.
+/// @throws as read_table() and read_samples(); DataError if an array's columns are not those of the schema;
+/// InvalidArgument for options that the format has no use for
+[[nodiscard]] Table read_rows(const std::string& path, const RowFileOptions& options = {});
+
+/// The rows of a table as Model::score() takes them, in the table's memory.
+[[nodiscard]] RawRows raw_rows(const Table& table);
+
+}  // namespace deepsad
