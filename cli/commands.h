@@ -4,19 +4,9 @@
 
 #include "arguments.h"
 #include "console.h"
+#include "exit_codes.h"
 
 namespace deepsad::cli {
-
-/// Exit codes (docs/exit-codes.md).
-enum ExitCode : int {
-  kDone = 0,
-  kFailure = 1,
-  kUsage = 2,
-  kBadData = 3,
-  kBadModel = 4,
-  kCheckFailed = 5,
-  kInterrupted = 130,
-};
 
 // declarations.cpp
 Command declare_train();

@@ -60,11 +60,12 @@ std::string command_list(const std::string& prefix) {
   for (const CommandEntry& entry : kCommands)
     if (std::string_view(entry.name).starts_with(prefix))
       text += fmt::format("  {:<{}}  {}\n", entry.name, width, entry.declare().summary);
-  return text +
-         "\n`deepsad COMMAND --help` shows a command's arguments and options with defaults, units and "
-         "ranges.\n"
-         "Exit codes: 0 done, 1 failure at run time, 2 wrong usage, 3 bad data, 4 bad model file,\n"
-         "5 failed check under --strict, 130 interrupted.\n";
+  text +=
+      "\n`deepsad COMMAND --help` shows a command's arguments and options with defaults, units and ranges.\n"
+      "Exit codes:\n";
+  for (const ExitCodeMeaning& code : kExitCodes)
+    text += fmt::format("  {:>3}  {}\n", static_cast<int>(code.code), code.meaning);
+  return text;
 }
 
 [[noreturn]] void unknown_command(const std::string& prefix, const std::string& word) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "deepsad/core/version.h"
+#include "exit_codes.h"
 #include "option_text.h"
 #include "shell_completion.h"
 
@@ -68,11 +69,10 @@ std::string manual_page(std::span<const Command> commands) {
   // Of commands that share all their options, as the baselines do, each still has its own section: a manual
   // is searched, not read.
   for (const Command& command : commands) text += command_section(command);
+  text += ".SH EXIT STATUS\n";
+  for (const ExitCodeMeaning& code : kExitCodes)
+    text += fmt::format(".TP\n{}\n{}\n", static_cast<int>(code.code), roff(code.meaning));
   return text +
-         ".SH EXIT STATUS\n"
-         ".TP\n0\ndone\n.TP\n1\nfailure at run time\n.TP\n2\nwrong usage\n.TP\n3\nbad data\n.TP\n4\nbad "
-         "model "
-         "file\n.TP\n5\nfailed check under \\-\\-strict\n.TP\n130\ninterrupted\n"
          ".SH ENVIRONMENT\n"
          ".TP\nDEEPSAD_DATA_DIR\nfolder in which the named data sets lie, if \\-\\-data\\-dir is not given\n"
          ".TP\nDEEPSAD_FORCE_ISA\nscalar, avx2 or avx512 in place of the best instruction set\n"

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -59,6 +60,24 @@ TEST(Help, ListsEveryCommand) {
     EXPECT_NE(outcome.out.find("\n  " + std::string(command) + " "), std::string::npos) << command;
   EXPECT_EQ(run_deepsad({"help"}).out, outcome.out);
   EXPECT_EQ(run_deepsad({"-h"}).out, outcome.out);
+}
+
+TEST(Help, ExitCodesAreThoseOfTheirPage) {
+  std::ifstream page(DEEPSAD_SOURCE_DIR "/docs/exit-codes.md");
+  std::vector<std::string> codes;
+  for (std::string line; std::getline(page, line);)
+    if (std::smatch match; std::regex_search(line, match, std::regex(R"(^\| (\d+) \|)")))
+      codes.push_back(match[1]);
+  const std::string help = run_deepsad({"--help"}).out, manual = run_deepsad({"manual"}).out;
+  std::vector<std::string> in_help;
+  const std::string listed = help.substr(help.find("Exit codes:"));
+  const std::regex entry(R"(\n +(\d+)  )");
+  for (std::sregex_iterator line(listed.begin(), listed.end(), entry), end; line != end; ++line) {
+    in_help.push_back((*line)[1]);
+    EXPECT_NE(manual.find("\n.TP\n" + in_help.back() + "\n"), std::string::npos) << in_help.back();
+  }
+  EXPECT_EQ(in_help, codes);
+  EXPECT_GE(codes.size(), 7u);
 }
 
 TEST(Help, OfTrainShowsEveryOptionWithDefaultRangeAndUnit) {
