@@ -1,6 +1,7 @@
 // What each command accepts: the arguments and options of the whole program, in one place.
 #include "commands.h"
 #include "shared_options.h"
+#include "table_options.h"
 
 namespace deepsad::cli {
 namespace {
@@ -334,6 +335,36 @@ Command declare_data_fetch() {
                        .default_text = "false",
                        .range = "true or false",
                        .short_name = "q"}}};
+}
+
+Command declare_data_check() {
+  Command command = {
+      .name = "data check",
+      .summary = "Look for what is wrong with a table before training on it.",
+      .details =
+          "Leaks of the label, copies, clashing labels, columns that say nothing or the wrong thing, and "
+          "what the\n"
+          "labels are enough for (docs/data-check.md). Reads a file of any size once, in bounded memory, and "
+          "changes\n"
+          "nothing.\n"
+          "\n"
+          "  deepsad data check orders.csv --label-column status\n"
+          "  deepsad data check train.csv --against test.csv --truth-column fraud --truth-map "
+          "1=anomaly,0=normal",
+      .positionals = {{"FILE", "the table: delimited text (- for standard input), MAT, NPY or NPZ", true}},
+      .options = {{.name = "against",
+                   .value = "FILE",
+                   .help = "another table, such as the test part: are rows in both, are columns alike?",
+                   .default_text = "none",
+                   .range = "a file"},
+                  {.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"},
+                  {.name = "strict",
+                   .help = "exit with code 5 if there are warnings or problems",
+                   .default_text = "false",
+                   .range = "true or false"}}};
+  for (const auto& group : {column_options(), text_options()})
+    command.options.insert(command.options.end(), group.begin(), group.end());
+  return command;
 }
 
 Command declare_experiment_report() {

@@ -42,6 +42,7 @@ constexpr std::array kCommands{
     CommandEntry{"data list", declare_data_list, run_data_list},
     CommandEntry{"data info", declare_data_info, run_data_info},
     CommandEntry{"data fetch", declare_data_fetch, run_data_fetch},
+    CommandEntry{"data check", declare_data_check, run_data_check},
     CommandEntry{"version", declare_version, run_version},
     CommandEntry{"completion", declare_completion, run_completion},
     CommandEntry{"manual", declare_manual, run_manual},

@@ -39,6 +39,14 @@ def tables():
         raw = text if isinstance(text, bytes) else text.encode()
         for choice in (0x07, 0x18, 0x08, 0x27):
             seed("csv", f"{name}_{choice:02x}", bytes([choice]) + raw)
+    suspects = "status,nr,x,on,kg\n" + "".join(
+        f"{'fraud' if i % 5 == 0 else 'ok'},{i},{-999 if i % 9 == 0 else i * 37 % 101 / 7},"
+        f"{'1970-01-01' if i % 8 == 0 else '31/01/2024'},\"{i},5\"\n" for i in range(60)) + "ragged\n"
+    for choice in (0x40, 0x07):
+        seed("data_check", f"suspects_{choice:02x}", bytes([choice]) + suspects.encode())
+    for name in ("missing", "dates", "mixed", "ragged", "latin1"):
+        text = texts[name]
+        seed("data_check", name, b"\x07" + (text if isinstance(text, bytes) else text.encode()))
     seed("csv", "labels", bytes([0x58]) + b"status,x\nok,1\nfraud,2\n,3\n")
     for choice in (0x00, 0x11, 0x23, 0xF1):
         seed("rows", f"rows_{choice:02x}", bytes([choice]) +

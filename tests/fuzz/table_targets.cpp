@@ -4,6 +4,7 @@
 #include "deepsad/data/labels.h"
 #include "deepsad/data/schema.h"
 #include "deepsad/data/table_file.h"
+#include "deepsad/evaluation/data_check.h"
 #include "fuzz/support.h"
 
 namespace deepsad::fuzz {
@@ -72,6 +73,23 @@ void rows(Input input) {
       for (const RejectedRow& row : chunk.rejected)
         require(!row.reason.empty(), "a rejected row has a reason");
     }
+  }));
+}
+
+void data_check(Input input) {
+  if (input.empty()) return;
+  DataCheckOptions options;
+  options.table = options_of(input[0]);
+  options.today = 20'000;
+  options.max_sample_cells = 8;  // fewer rows than some inputs have
+  options.max_distinct_rows = 3;
+  static_cast<void>(accepted([&] {
+    const DataCheck check = check_data(open_bytes(input.subspan(1), "input"), options);
+    require(check.n_sampled <= check.n_rows, "a sample is no more than all rows");
+    for (const DataFinding& finding : check.findings)
+      require(!finding.seen.empty() && !finding.why.empty() && !finding.advice.empty(), "a finding says all");
+    static_cast<void>(data_check_text(check));
+    require(!data_check_json(check).empty(), "any text can stand in JSON");
   }));
 }
 

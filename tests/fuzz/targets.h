@@ -15,6 +15,8 @@ using Input = std::span<const std::uint8_t>;
 void csv(Input input);
 // Delimited text to a stream of rows under a fixed schema, bad rows set aside.
 void rows(Input input);
+// Delimited text through the data check.
+void data_check(Input input);
 void schema(Input input);
 void label_map(Input input);
 void idx(Input input);
@@ -32,12 +34,19 @@ struct Target {
   const char* name;
   void (*run)(Input input);
 };
-inline constexpr std::array kTargets = {Target{"csv", csv},         Target{"rows", rows},
-                                        Target{"schema", schema},   Target{"label_map", label_map},
-                                        Target{"idx", idx},         Target{"cifar", cifar},
-                                        Target{"mat", mat},         Target{"npy", npy},
-                                        Target{"image", image},     Target{"options", options},
-                                        Target{"network", network}, Target{"safetensors", safetensors},
+inline constexpr std::array kTargets = {Target{"csv", csv},
+                                        Target{"rows", rows},
+                                        Target{"data_check", data_check},
+                                        Target{"schema", schema},
+                                        Target{"label_map", label_map},
+                                        Target{"idx", idx},
+                                        Target{"cifar", cifar},
+                                        Target{"mat", mat},
+                                        Target{"npy", npy},
+                                        Target{"image", image},
+                                        Target{"options", options},
+                                        Target{"network", network},
+                                        Target{"safetensors", safetensors},
                                         Target{"model", model}};
 
 }  // namespace deepsad::fuzz
