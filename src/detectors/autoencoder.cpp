@@ -7,6 +7,7 @@
 #include "detectors/training_checks.h"
 #include "nn/losses.h"
 #include "nn/plan.h"
+#include "nn/score_functions.h"
 #include "nn/training_loop.h"
 
 namespace deepsad {
@@ -71,6 +72,7 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
       phase_rows(data.semi, options_.exclude_labelled_anomalies, options_.training, context.seed, phase_);
   check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, phase_);
   plans_.clear();
+  gradient_plans_.clear();
   TrainedAutoencoder trained =
       context.autoencoders == nullptr
           ? train_on(data.x, rows, context)
@@ -89,6 +91,15 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
 void AutoencoderDetector::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const {
   check_scorable(n_features(), !state_.empty(), x, scores.size());
   plans_.with(spec_, state_, pool, [&](Plan<float>& plan) { score_reconstruction(plan, x, scores); });
+}
+
+void AutoencoderDetector::score_gradient(MatrixView<const float> x, std::span<double> scores,
+                                         MatrixView<float> gradient, ThreadPool& pool) const {
+  check_differentiable(n_features(), !state_.empty(), x, scores.size(), gradient);
+  const ReconstructionScore<float> score(x.cols());
+  gradient_plans_.with(
+      pool, [&] { return gradient_plan(spec_, state_, pool); },
+      [&](Plan<float>& plan) { plan.score_gradient(x, score, scores, gradient); });
 }
 
 std::string AutoencoderDetector::description() const {

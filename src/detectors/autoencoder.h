@@ -20,6 +20,9 @@ class AutoencoderDetector final : public Detector {
   [[nodiscard]] std::size_t n_features() const override { return n_elements(spec_.input); }
   void fit(const TrainingSet& data, FitContext& context) override;
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override;
+  [[nodiscard]] bool has_score_gradient() const override { return true; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override;
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::vector<DetectorTensor> tensors() const override { return state_; }
   [[nodiscard]] const std::vector<PhaseRecord>& phases() const override { return phases_; }
@@ -40,7 +43,7 @@ class AutoencoderDetector final : public Detector {
   NetworkSpec spec_;
   std::string phase_ = "training";
   StateDict state_;
-  mutable PlanCache plans_;  // of state_
+  mutable PlanCache plans_, gradient_plans_;  // of state_
   std::vector<PhaseRecord> phases_;
   std::vector<Finding> findings_;
   Json report_ = Json::object();

@@ -9,6 +9,7 @@
 #include "detectors/training_checks.h"
 #include "nn/losses.h"
 #include "nn/plan.h"
+#include "nn/score_functions.h"
 #include "nn/training_loop.h"
 
 namespace deepsad {
@@ -78,6 +79,7 @@ class Classifier final : public Detector {
                                      .checkpoint = context.checkpoint});
     state_ = plan.state();
     plans_.clear();
+    gradient_plans_.clear();
     phases_.push_back({"training", options_.training, std::move(history)});
     score(data.x, after, context.pool);
     check_scores_vary(after, findings_);
@@ -93,12 +95,21 @@ class Classifier final : public Detector {
     });
   }
 
+  [[nodiscard]] bool has_score_gradient() const override { return true; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override {
+    check_differentiable(n_features(), !state_.empty(), x, scores.size(), gradient);
+    gradient_plans_.with(
+        pool, [&] { return gradient_plan(spec_, state_, pool); },
+        [&](Plan<float>& plan) { plan.score_gradient(x, OutputScore<float>(), scores, gradient); });
+  }
+
  private:
   NetworkDefinition network_;
   ClassifierOptions options_;
   NetworkSpec spec_;
   StateDict state_;
-  mutable PlanCache plans_;  // of state_
+  mutable PlanCache plans_, gradient_plans_;  // of state_
   std::vector<PhaseRecord> phases_;
   std::vector<Finding> findings_;
   Json report_ = Json::object();

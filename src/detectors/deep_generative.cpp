@@ -12,6 +12,7 @@
 #include "detectors/training_checks.h"
 #include "detectors/vae.h"
 #include "nn/plan.h"
+#include "nn/score_functions.h"
 #include "nn/training_loop.h"
 #include "nn/variational.h"
 
@@ -111,6 +112,15 @@ class DeepGenerativeDetector final : public Detector {
         [&](Plan<float>& plan) { score_classifier(plan, x, scores); });
   }
 
+  [[nodiscard]] bool has_score_gradient() const override { return true; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override {
+    check_differentiable(n_features(), !state_.empty(), x, scores.size(), gradient);
+    gradient_plans_.with(
+        pool, [&] { return gradient_plan(scorer_, tensors_for(scorer_, state_), pool); },
+        [&](Plan<float>& plan) { plan.score_gradient(x, ClassProbabilityScore<float>(), scores, gradient); });
+  }
+
   [[nodiscard]] std::string description() const override {
     return Json{{"network", Json::parse(deepsad::to_json(network_))}, {"options", to_json(options_)}}.dump();
   }
@@ -143,7 +153,7 @@ class DeepGenerativeDetector final : public Detector {
   GenerativeSpecs specs_;
   NetworkSpec scorer_;  // from a row to the logits
   StateDict state_;
-  mutable PlanCache plans_;  // of scorer_ and state_
+  mutable PlanCache plans_, gradient_plans_;  // of scorer_ and state_
   std::vector<PhaseRecord> phases_;
   std::vector<Finding> findings_;
   Json report_ = Json::object();
@@ -229,6 +239,7 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
                                    .checkpoint = context.checkpoint});
   state_ = whole_state(step.weights());
   plans_.clear();
+  gradient_plans_.clear();
   phases_.push_back({"training", options_.training, std::move(history)});
 
   std::vector<float> after(n);

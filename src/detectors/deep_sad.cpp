@@ -16,6 +16,7 @@
 #include "detectors/training_checks.h"
 #include "nn/losses.h"
 #include "nn/plan.h"
+#include "nn/score_functions.h"
 #include "nn/training_loop.h"
 
 namespace deepsad {
@@ -126,6 +127,18 @@ class DeepSadDetector final : public Detector {
     for (float& score : scores) score -= squared_radius;
   }
 
+  [[nodiscard]] bool has_score_gradient() const override { return true; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override {
+    check_differentiable(n_features(), !state_.empty(), x, scores.size(), gradient);
+    const SquaredDistanceScore<float> score(center_);
+    gradient_plans_.with(
+        pool, [&] { return gradient_plan(network_.encoder, state_, pool); },
+        [&](Plan<float>& plan) { plan.score_gradient(x, score, scores, gradient); });
+    if (!soft_boundary()) return;
+    for (double& value : scores) value -= radius_ * radius_;
+  }
+
   [[nodiscard]] std::string description() const override {
     return Json{{"network", Json::parse(deepsad::to_json(network_))},
                 {"options", to_json(options_.base)},
@@ -168,7 +181,7 @@ class DeepSadDetector final : public Detector {
   NetworkDefinition network_;
   DeepSvddOptions options_;
   StateDict state_, autoencoder_, initial_;
-  mutable PlanCache plans_;  // of state_
+  mutable PlanCache plans_, gradient_plans_;  // of state_
   std::vector<float> center_;
   double radius_ = 0;
   std::vector<PhaseRecord> phases_;
@@ -253,6 +266,7 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   report_ = Json::object();
   autoencoder_.clear();
   plans_.clear();
+  gradient_plans_.clear();
   radius_ = 0;
 
   // Deep SVDD looks at no labels and leaves the known anomalies out.

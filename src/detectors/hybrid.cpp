@@ -4,6 +4,7 @@
 
 #include "deepsad/core/error.h"
 #include "detectors/plan_cache.h"
+#include "nn/score_functions.h"
 
 namespace deepsad {
 namespace {
@@ -51,6 +52,22 @@ class Hybrid final : public Detector {
     detector_->score({codes.values.data(), codes.rows, codes.cols}, scores, pool);
   }
 
+  // Chain rule: the detector's gradient at the code, then back through the encoder.
+  [[nodiscard]] bool has_score_gradient() const override { return detector_->has_score_gradient(); }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override {
+    check_differentiable(n_features(), true, x, scores.size(), gradient);
+    const Matrix<float> codes = encoded(x, pool);
+    Matrix<float> d_codes(codes.rows, codes.cols);
+    const MatrixView<float> d_view(d_codes.values.data(), d_codes.rows, d_codes.cols);
+    detector_->score_gradient({codes.values.data(), codes.rows, codes.cols}, scores, d_view, pool);
+    const OutputProductScore<float> product(d_view);
+    std::vector<double> products(x.rows());
+    gradient_plans_.with(
+        pool, [&] { return gradient_plan(network_.encoder, encoder_, pool); },
+        [&](Plan<float>& plan) { plan.score_gradient(x, product, products, gradient); });
+  }
+
   [[nodiscard]] std::string description() const override {
     Json json = Json::parse(detector_->description());
     json[kHybridNetwork] = Json::parse(deepsad::to_json(network_));
@@ -74,7 +91,7 @@ class Hybrid final : public Detector {
   NetworkDefinition network_;
   StateDict encoder_;
   std::unique_ptr<Detector> detector_;
-  mutable PlanCache plans_;  // of encoder_
+  mutable PlanCache plans_, gradient_plans_;  // of encoder_
 };
 
 }  // namespace

@@ -157,6 +157,10 @@ class Kde final : public Detector {
 
   void fit(const TrainingSet& data, FitContext& context) override;
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override;
+  /// Of the Gaussian kernel: the others' densities end at 0, or have a peak at every row.
+  [[nodiscard]] bool has_score_gradient() const override { return shape_ == Shape1D::gaussian; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override;
 
   [[nodiscard]] std::string description() const override {
     return Json{{"kernel", options_.kernel},
@@ -305,6 +309,29 @@ void Kde::score(MatrixView<const float> x, std::span<float> scores, ThreadPool& 
       scores[first + i] = static_cast<float>(
           -log_density(bandwidth_, {distances + i * packed_.padded(), rows_.rows}, std::span<const float>()));
     }
+  });
+}
+
+// s = -log sum_i exp(-gamma |x - x_i|^2) + constant, gamma = 1 / (2 h^2).
+void Kde::score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                         ThreadPool& pool) const {
+  if (!has_score_gradient()) return Detector::score_gradient(x, scores, gradient, pool);
+  check_differentiable(rows_.cols, rows_.rows > 0, x, scores.size(), gradient);
+  const double gamma = 1 / (2 * bandwidth_ * bandwidth_);
+  std::vector<AlignedBuffer<float>> distances(pool.n_threads());
+  std::vector<std::vector<double>> factors(pool.n_threads(), std::vector<double>(rows_.rows));
+  for (auto& buffer : distances) buffer.resize(packed_.padded());
+  pool.parallel_for_worker(x.rows(), [&](std::size_t i, std::size_t worker) {
+    const std::span<const float> own(distances[worker].data(), rows_.rows);
+    packed_.pairs(PairValue::squared_distance, x.rows_from(i, 1), distances[worker].data());
+    scores[i] = -log_density(bandwidth_, own, std::span<const float>());
+    const auto nearest = static_cast<double>(*std::min_element(own.begin(), own.end()));
+    double sum = 0;
+    for (std::size_t k = 0; k < own.size(); ++k)
+      sum += factors[worker][k] = std::exp(-gamma * (static_cast<double>(own[k]) - nearest));
+    for (double& factor : factors[worker]) factor *= 2 * gamma / sum;
+    weighted_differences(x.row(i), {rows_.values.data(), rows_.rows, rows_.cols}, factors[worker],
+                         gradient.row(i));
   });
 }
 

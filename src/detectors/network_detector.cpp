@@ -98,6 +98,21 @@ void check_scorable(std::size_t n_features, bool fitted, MatrixView<const float>
   }
 }
 
+void check_differentiable(std::size_t n_features, bool fitted, MatrixView<const float> x,
+                          std::size_t n_scores, MatrixView<float> gradient) {
+  check_scorable(n_features, fitted, x, n_scores);
+  if (gradient.rows() != x.rows() || gradient.cols() != x.cols()) {
+    throw InvalidArgument(fmt::format("[score_gradient] room for a gradient of {} x {} but rows of {} x {}",
+                                      gradient.rows(), gradient.cols(), x.rows(), x.cols()));
+  }
+}
+
+void Detector::score_gradient(MatrixView<const float> /*x*/, std::span<double> /*scores*/,
+                              MatrixView<float> /*gradient*/, ThreadPool& /*pool*/) const {
+  throw InvalidArgument(
+      fmt::format("[score_gradient] the score of {} has no derivative that is known", method()));
+}
+
 RowParts phase_rows(std::span<const SemiLabel> semi, bool exclude_labelled_anomalies,
                     const TrainingOptions& options, std::uint64_t seed, const std::string& phase) {
   return split_off_validation(

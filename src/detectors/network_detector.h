@@ -44,6 +44,10 @@ void check_batch_norm(const NetworkSpec& spec, std::size_t n_rows, const Trainin
 /// n_scores places, or is not fitted. For every detector.
 void check_scorable(std::size_t n_features, bool fitted, MatrixView<const float> x, std::size_t n_scores);
 
+/// The same for score_gradient().
+void check_differentiable(std::size_t n_features, bool fitted, MatrixView<const float> x,
+                          std::size_t n_scores, MatrixView<float> gradient);
+
 [[nodiscard]] Json to_json(const TrainingOptions& options);
 [[nodiscard]] TrainingOptions training_options_from_json(const Json& json);
 

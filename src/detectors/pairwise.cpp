@@ -215,6 +215,27 @@ void apply_kernel(const Kernel& kernel, std::size_t n, const float* values, floa
   }
 }
 
+void weighted_differences(std::span<const float> x, MatrixView<const float> rows,
+                          std::span<const double> factors, std::span<float> dst) {
+  std::vector<double> sums(x.size());
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    if (factors[i] == 0) continue;
+    const std::span<const float> row = rows.row(i);
+    for (std::size_t j = 0; j < x.size(); ++j)
+      sums[j] += factors[i] * (static_cast<double>(x[j]) - static_cast<double>(row[j]));
+  }
+  std::transform(sums.begin(), sums.end(), dst.begin(), [](double sum) { return static_cast<float>(sum); });
+}
+
+void weighted_rows(MatrixView<const float> rows, std::span<const double> factors, std::span<float> dst) {
+  std::vector<double> sums(rows.cols());
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    const std::span<const float> row = rows.row(i);
+    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += factors[i] * static_cast<double>(row[j]);
+  }
+  std::transform(sums.begin(), sums.end(), dst.begin(), [](double sum) { return static_cast<float>(sum); });
+}
+
 double median_squared_distance(MatrixView<const float> x) {
   const std::size_t n = std::min(x.rows(), kMedianRows);
   if (n < 2) return 0;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,13 @@ class CachedKernelRows final : public KernelRows {
 
 /// values[i] = k of pair value values[i], i < n.
 void apply_kernel(const Kernel& kernel, std::size_t n, const float* values, float* dst);
+
+/// dst_j = sum_i factors[i] (x_j - rows_ij), in double: what the gradients of sums of radial functions are
+/// made of.
+void weighted_differences(std::span<const float> x, MatrixView<const float> rows,
+                          std::span<const double> factors, std::span<float> dst);
+/// dst_j = sum_i factors[i] rows_ij, for sums of functions of dot products.
+void weighted_rows(MatrixView<const float> rows, std::span<const double> factors, std::span<float> dst);
 
 /// The median squared distance between two of (at most 1000, evenly spread) rows. 0 if most rows are equal.
 [[nodiscard]] double median_squared_distance(MatrixView<const float> x);

@@ -22,6 +22,14 @@ namespace deepsad {
   return plan;
 }
 
+/// A plan for score_gradient() with these weights.
+[[nodiscard]] inline std::unique_ptr<Plan<float>> gradient_plan(const NetworkSpec& spec,
+                                                                const StateDict& state, ThreadPool& pool) {
+  auto plan = std::make_unique<Plan<float>>(spec, 0, PlanMode::differentiate, pool);
+  plan->load(state);
+  return plan;
+}
+
 /// Plans of one network with fixed weights. with() may be called from many threads at once, each with its own
 /// pool: every call has a plan to itself, compiled at the first need and kept for the next call with as many
 /// threads.

@@ -372,6 +372,52 @@ void SupportVectorDetector::score(MatrixView<const float> x, std::span<float> sc
   });
 }
 
+// s = rho - sum_i w_i k(v_i, x).
+void SupportVectorDetector::score_gradient(MatrixView<const float> x, std::span<double> scores,
+                                           MatrixView<float> gradient, ThreadPool& pool) const {
+  check_differentiable(vectors_.cols, !weights_.empty(), x, scores.size(), gradient);
+  const MatrixView<const float> vectors(vectors_.values.data(), vectors_.rows, vectors_.cols);
+  struct Scratch {
+    AlignedBuffer<float> values;
+    std::vector<double> factors;
+  };
+  std::vector<Scratch> scratch(pool.n_threads());
+  for (Scratch& one : scratch) {
+    one.values.resize(packed_.padded());
+    one.factors.resize(weights_.size());
+  }
+  pool.parallel_for_worker(x.rows(), [&](std::size_t i, std::size_t worker) {
+    Scratch& own = scratch[worker];
+    packed_.pairs(pair_value(kind_), x.rows_from(i, 1), own.values.data());
+    double sum = 0;
+    for (std::size_t v = 0; v < weights_.size(); ++v) {
+      const auto pair = static_cast<double>(own.values[v]), weight = static_cast<double>(weights_[v]);
+      const double gamma = kernel_.gamma;
+      switch (kind_) {
+        case KernelKind::rbf: {
+          const double value = weight * std::exp(-gamma * pair);
+          sum += value;
+          own.factors[v] = 2 * gamma * value;
+          break;
+        }
+        case KernelKind::linear:
+          sum += weight * pair;
+          own.factors[v] = -weight;
+          break;
+        case KernelKind::poly:
+          sum += weight * gamma * pair * gamma * pair * gamma * pair;
+          own.factors[v] = -3 * gamma * weight * gamma * pair * gamma * pair;
+          break;
+      }
+    }
+    scores[i] = rho_ - sum;
+    if (kind_ == KernelKind::rbf)
+      weighted_differences(x.row(i), vectors, own.factors, gradient.row(i));
+    else
+      weighted_rows(vectors, own.factors, gradient.row(i));
+  });
+}
+
 std::string SupportVectorDetector::description() const {
   return Json{{"kernel", to_json(choice_)},
               {"options", method_options()},

@@ -16,6 +16,9 @@ class SupportVectorDetector : public Detector {
   [[nodiscard]] std::size_t n_features() const override { return vectors_.cols; }
   void fit(const TrainingSet& data, FitContext& context) override;
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override;
+  [[nodiscard]] bool has_score_gradient() const override { return true; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override;
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::vector<DetectorTensor> tensors() const override;
   [[nodiscard]] const std::vector<PhaseRecord>& phases() const override { return phases_; }

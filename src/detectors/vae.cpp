@@ -13,6 +13,7 @@
 #include "kernels/gather/gather.h"
 #include "kernels/loss/loss.h"
 #include "nn/plan.h"
+#include "nn/score_functions.h"
 #include "nn/training_loop.h"
 #include "nn/variational.h"
 
@@ -214,6 +215,7 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
                                    .checkpoint = context.checkpoint});
   state_ = network.state();
   plans_.clear();
+  gradient_plans_.clear();
   phases_.push_back({phase_, options_.training, std::move(history)});
 
   std::vector<float> after(data.x.rows());
@@ -242,6 +244,16 @@ void VaeDetector::score(MatrixView<const float> x, std::span<float> scores, Thre
   }
   std::transform(sums.begin(), sums.end(), scores.begin(),
                  [](double sum) { return static_cast<float>(sum); });
+}
+
+void VaeDetector::score_gradient(MatrixView<const float> x, std::span<double> scores,
+                                 MatrixView<float> gradient, ThreadPool& pool) const {
+  if (!has_score_gradient()) return Detector::score_gradient(x, scores, gradient, pool);
+  check_differentiable(n_features(), !state_.empty(), x, scores.size(), gradient);
+  const CrossEntropyScore<float> score(x.cols());
+  gradient_plans_.with(
+      pool, [&] { return gradient_plan(chain_, tensors_for(chain_, state_), pool); },
+      [&](Plan<float>& plan) { plan.score_gradient(x, score, scores, gradient); });
 }
 
 std::vector<GeneratedSamples> VaeDetector::generate(std::size_t n, std::uint64_t seed,

@@ -19,6 +19,10 @@ class VaeDetector final : public Detector {
   [[nodiscard]] std::size_t n_features() const override { return n_elements(network_.input); }
   void fit(const TrainingSet& data, FitContext& context) override;
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override;
+  /// Not of scores that are means over drawn codes (score_samples > 0).
+  [[nodiscard]] bool has_score_gradient() const override { return options_.score_samples == 0; }
+  void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                      ThreadPool& pool) const override;
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::vector<DetectorTensor> tensors() const override { return state_; }
   [[nodiscard]] const std::vector<PhaseRecord>& phases() const override { return phases_; }
@@ -37,8 +41,8 @@ class VaeDetector final : public Detector {
   GenerativeSpecs specs_;
   std::string phase_ = "training";
   StateDict state_;
-  NetworkSpec chain_;        // from a row through its mean code to the logits of its reconstruction
-  mutable PlanCache plans_;  // of chain_ and state_
+  NetworkSpec chain_;  // from a row through its mean code to the logits of its reconstruction
+  mutable PlanCache plans_, gradient_plans_;  // of chain_ and state_
   std::vector<PhaseRecord> phases_;
   std::vector<Finding> findings_;
   Json report_ = Json::object();

@@ -108,7 +108,7 @@ struct Plan<T>::Impl {
       : spec(network),
         shapes(layer_shapes(network)),
         mode(plan_mode),
-        wants_input_gradient(input_gradient == InputGradient::wanted),
+        wants_input_gradient(input_gradient == InputGradient::wanted || plan_mode == PlanMode::differentiate),
         pool(&thread_pool) {
     if (mode == PlanMode::train && max_batch == 0)
       throw InvalidArgument("[plan] batch size must be at least 1, got 0");
@@ -124,6 +124,7 @@ struct Plan<T>::Impl {
   }
 
   [[nodiscard]] bool training() const { return mode == PlanMode::train; }
+  [[nodiscard]] bool goes_back() const { return mode != PlanMode::infer; }
   [[nodiscard]] static std::size_t n_blocks(std::size_t n_groups) { return std::min(n_groups, kMaxBlocks); }
 
   void place_parameters() {
@@ -179,6 +180,7 @@ struct Plan<T>::Impl {
     op->input = values[in].get();
     op->output = values[out].get();
     op->parameters = &parameters;
+    op->wants_weight_gradient = training();
     ops.push_back(std::move(op));
   }
 
@@ -200,7 +202,7 @@ struct Plan<T>::Impl {
                           ? kernels::ConvWeights::swapped_flipped
                           : kernels::ConvWeights::as_is;
     add_op(std::make_unique<WinogradConvOp<T>>(winograd_shape(i, upsampled), form,
-                                               offset_of(i, TensorRole::weight), training()),
+                                               offset_of(i, TensorRole::weight), goes_back()),
            i, n_elements(shapes[i + 1]));
     count_products(i);
   }
@@ -221,7 +223,7 @@ struct Plan<T>::Impl {
     const kernels::ConvShape shape{in[0],  in[1],        in[2],         out[0],      out[1],
                                    out[2], layer.kernel, layer.padding, layer.stride};
     add_op(std::make_unique<ConvOp<T>>(shape, layer.kind == LayerKind::conv_transpose2d,
-                                       offset_of(i, TensorRole::weight), training()),
+                                       offset_of(i, TensorRole::weight), goes_back()),
            i, n_elements(out));
     count_products(i);
   }
@@ -272,7 +274,7 @@ struct Plan<T>::Impl {
       }
     }
     if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
-    if (training()) link();
+    if (goes_back()) link();
     for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
       auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
       auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
@@ -296,7 +298,7 @@ struct Plan<T>::Impl {
     add_op(std::make_unique<UpsampleConvOp<T>>(
                kernels::UpsampleConvShape{in[0], in[1], in[2], out[0], out[1], out[2], layer.kernel,
                                           layer.padding},
-               layer.kind == LayerKind::conv_transpose2d, offset_of(i + 1, TensorRole::weight), training()),
+               layer.kind == LayerKind::conv_transpose2d, offset_of(i + 1, TensorRole::weight), goes_back()),
            i + 1, n_elements(out));
     const std::size_t taps = (layer.kernel + 1) / 2;
     products_per_sample += in[0] * n_elements(out) * taps * taps;
@@ -319,7 +321,7 @@ struct Plan<T>::Impl {
                         spec.layers[last + 1].kind == LayerKind::max_pool2d && shapes[last + 1] == in;
     if (pooled) ++last;
     auto op = std::make_unique<BatchNormOp<T>>(in[0], is_map ? in[1] : 1, is_map ? in[2] : 1, layer.epsilon,
-                                               layer.momentum, slope, pooled, training(), n_slots);
+                                               layer.momentum, slope, pooled, mode, n_slots);
     batch_norm_of_layer[i] = op.get();
     add_op(std::move(op), i, n_elements(shapes[last + 1]));
     return last;
@@ -451,6 +453,29 @@ struct Plan<T>::Impl {
     });
   }
   [[nodiscard]] std::size_t n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
+
+  // Forward pass in evaluation mode over all rows of x; at_output(place, first row) ends it for every group.
+  template <class AtOutput>
+  void evaluate(MatrixView<const T> x, AtOutput&& at_output) {
+    assert(!training() && x.cols() == values[0]->size());
+    prepare();
+    const std::size_t n = x.rows();
+    pool->parallel_for_worker((n + kLanes - 1) / kLanes, [&](std::size_t group, std::size_t worker) {
+      const std::size_t first = group * kLanes;
+      const GroupPlace<T> place{.slot = worker,
+                                .group = 0,
+                                .block = 0,
+                                .first = true,
+                                .n_valid = std::min(kLanes, n - first),
+                                .scratch = scratch[worker].data()};
+      std::array<std::uint32_t, kLanes> rows{};
+      for (std::size_t lane = 0; lane < place.n_valid; ++lane) rows[lane] = static_cast<std::uint32_t>(lane);
+      kernels::gather_rows(x.data() + first * x.stride(), x.stride(), rows.data(), place.n_valid, x.cols(),
+                           values[0]->at(worker));
+      for (auto& op : ops) op->forward(place);
+      at_output(place, first);
+    });
+  }
 
   double run(const GroupSource<T>& input, const std::uint32_t* rows, std::size_t n, const Loss<T>& loss,
              bool with_backward) {
@@ -726,23 +751,33 @@ void Plan<T>::use_pool(ThreadPool& pool) {
 template <class T>
 void Plan<T>::infer(MatrixView<const T> x, GroupSink& sink) {
   Impl& impl = *impl_;
-  assert(!impl.training() && x.cols() == n_inputs());
-  impl.prepare();
-  const std::size_t n = x.rows();
-  impl.pool->parallel_for_worker((n + kLanes - 1) / kLanes, [&](std::size_t group, std::size_t worker) {
-    const std::size_t first = group * kLanes;
-    const GroupPlace<T> place{.slot = worker,
-                              .group = 0,
-                              .block = 0,
-                              .first = true,
-                              .n_valid = std::min(kLanes, n - first),
-                              .scratch = impl.scratch[worker].data()};
-    std::array<std::uint32_t, kLanes> rows{};
-    for (std::size_t lane = 0; lane < place.n_valid; ++lane) rows[lane] = static_cast<std::uint32_t>(lane);
-    kernels::gather_rows(x.data() + first * x.stride(), x.stride(), rows.data(), place.n_valid, x.cols(),
-                         impl.values[0]->at(worker));
-    for (auto& op : impl.ops) op->forward(place);
-    sink(first, place.n_valid, impl.values.front()->at(worker), impl.values.back()->at(worker));
+  impl.evaluate(x, [&](const GroupPlace<T>& place, std::size_t first) {
+    sink(first, place.n_valid, impl.values.front()->at(place.slot), impl.values.back()->at(place.slot));
+  });
+}
+
+template <class T>
+void Plan<T>::score_gradient(MatrixView<const T> x, const ScoreFunction<T>& score, std::span<double> scores,
+                             MatrixView<T> gradient) {
+  Impl& impl = *impl_;
+  assert(impl.mode == PlanMode::differentiate);
+  assert(scores.size() == x.rows() && gradient.rows() == x.rows() && gradient.cols() == x.cols());
+  impl.evaluate(x, [&](const GroupPlace<T>& place, std::size_t first) {
+    const T* input = impl.values.front()->at(place.slot);
+    const T* output = impl.values.back()->at(place.slot);
+    std::array<double, kLanes> lane_scores;
+    score.evaluate({.first_row = first,
+                    .n_valid = place.n_valid,
+                    .input = input,
+                    .output = output,
+                    .d_output = impl.gradients.back()->at(place.slot),
+                    .score = lane_scores.data()});
+    for (std::size_t k = impl.ops.size(); k > 0; --k) impl.ops[k - 1]->backward(place);
+    T* d_input = impl.gradients.front()->at(place.slot);
+    score.add_direct(place.n_valid, input, output, d_input);
+    std::copy_n(lane_scores.begin(), place.n_valid, scores.begin() + static_cast<std::ptrdiff_t>(first));
+    kernels::scatter_rows(d_input, place.n_valid, gradient.cols(),
+                          gradient.data() + first * gradient.stride(), gradient.stride());
   });
 }
 

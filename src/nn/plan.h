@@ -53,11 +53,36 @@ class GroupSource {
 enum class PlanMode {
   train,  ///< batch statistics, gradients, optimiser state, one buffer for each group of the batch
   infer,  ///< running statistics, one buffer for each worker
+  /// As infer, and the way back to the input: no gradient of a weight, so rows never meet
+  differentiate,
 };
 
 /// Whether a step also computes the gradient with respect to the network's input (train mode), for the
 /// network that made it.
 enum class InputGradient { unwanted, wanted };
+
+/// What a score sees of one group (16 samples, layout of kernels/layout.h), and what it gives back.
+template <class T>
+struct GroupScore {
+  std::size_t first_row;  ///< of the matrix, in lane 0
+  std::size_t n_valid;    ///< lanes 0..n_valid-1 hold samples
+  const T* input;         ///< [n_in][16]
+  const T* output;        ///< [n_out][16]
+  T* d_output;            ///< to be written: each lane's derivative of its score; 0 in unused lanes
+  double* score;          ///< to be written: [16], anything in unused lanes
+};
+
+/// A score of one sample as a function of the network's output, and of the input itself (a reconstruction
+/// error). Called from several threads at once, for different groups.
+template <class T>
+class ScoreFunction {
+ public:
+  virtual ~ScoreFunction() = default;
+  virtual void evaluate(const GroupScore<T>& group) const noexcept = 0;
+  /// Adds to d_input [n_in][16] what the score depends on the input directly, the output held fixed.
+  virtual void add_direct(std::size_t /*n_valid*/, const T* /*input*/, const T* /*output*/,
+                          T* /*d_input*/) const noexcept {}
+};
 
 template <class T>
 class PlanOp;
@@ -125,12 +150,20 @@ class Plan {
   };
   /// The same network for inference on the same pool, with the weights as they are now.
   [[nodiscard]] std::unique_ptr<Plan> for_inference() const;
-  /// Lets the following passes run on another pool with as many threads. infer mode only.
+  /// Lets the following passes run on another pool with as many threads. Not in train mode.
   void use_pool(ThreadPool& pool);
   /// Forward pass in evaluation mode over all rows of x. infer mode only.
   void infer(MatrixView<const T> x, GroupSink& sink);
   /// As infer(), with the outputs as rows of dst (x.rows() x n_outputs()).
   void infer_rows(MatrixView<const T> x, MatrixView<T> dst);
+
+  /// The score s of every row of x and its gradient, gradient_ij = d s_i / d x_ij, in evaluation mode
+  /// (running statistics), one forward and one backward pass. At a kink (leaky ReLU at 0, a tie in a max
+  /// pool) the derivative is that of one side. A row's result depends on that row alone; same bits at any
+  /// thread count; allocates nothing. differentiate mode only.
+  /// @param scores x.rows() values   @param gradient x.rows() x n_inputs()
+  void score_gradient(MatrixView<const T> x, const ScoreFunction<T>& score, std::span<double> scores,
+                      MatrixView<T> gradient);
 
   // For tests: the arena of weights, the gradient of the last forward_backward() (partials summed in order)
   // in the same places, and where a tensor lies.

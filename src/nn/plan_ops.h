@@ -18,6 +18,7 @@
 #include "kernels/pooling/pooling.h"
 #include "kernels/upsample_conv/upsample_conv.h"
 #include "nn/convolution.h"
+#include "nn/plan.h"
 
 namespace deepsad {
 
@@ -105,6 +106,7 @@ class PlanOp {
   GroupBuffer<T>* d_input = nullptr;  ///< nullptr: no data gradient wanted (first layer)
   GroupBuffer<T>* d_output = nullptr;
   ParameterArena<T>* parameters = nullptr;
+  bool wants_weight_gradient = true;  ///< of backward()
 
  protected:
   /// The block's partial gradient of n weights, to be added to.
@@ -122,7 +124,7 @@ template <class T>
 class ConvOp final : public PlanOp<T> {
  public:
   /// `transposed`: conv_transpose2d, whose weights are [in][out][k][k].
-  ConvOp(const kernels::ConvShape& shape, bool transposed, std::size_t weight_offset, bool training)
+  ConvOp(const kernels::ConvShape& shape, bool transposed, std::size_t weight_offset, bool backward)
       : transposed_(transposed), weight_offset_(weight_offset) {
     using kernels::ConvShape;
     const std::size_t reach = shape.kernel - 1;
@@ -143,7 +145,7 @@ class ConvOp final : public PlanOp<T> {
                              1};
     forward_shape_ = same;
     forward_ = PackedConvolution<T>(same);
-    if (!training) return;
+    if (!backward) return;
     if (shape.stride == 1) backward_ = PackedConvolution<T>(mirrored);
     weight_gradient_ = ConvolutionGradient<T>(transposed ? mirrored : same);
   }
@@ -184,22 +186,22 @@ template <class T>
 class UpsampleConvOp final : public PlanOp<T> {
  public:
   /// shape: in_channels and sizes of the map before the upsampling, padding of the layer as it is specified.
-  UpsampleConvOp(kernels::UpsampleConvShape shape, bool transposed, std::size_t weight_offset, bool training)
+  UpsampleConvOp(kernels::UpsampleConvShape shape, bool transposed, std::size_t weight_offset, bool backward)
       : shape_(shape),
         form_(transposed ? kernels::ConvWeights::swapped_flipped : kernels::ConvWeights::as_is),
-        training_(training),
+        backward_(backward),
         weight_offset_(weight_offset) {
     // A transposed convolution runs forward as the convolution whose data gradient it is.
     if (transposed) shape_.padding = shape.kernel - 1 - shape.padding;
     const std::size_t size = kernels::upsample_conv_packed_size(shape_);
     packed_forward_.resize(size);
-    if (training) packed_backward_.resize(size);
+    if (backward) packed_backward_.resize(size);
   }
 
   [[nodiscard]] bool has_weights() const override { return true; }
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
   [[nodiscard]] std::size_t scratch_size() const override {
-    return training_ ? kernels::upsample_conv_packed_size(shape_) : 0;
+    return backward_ ? kernels::upsample_conv_packed_size(shape_) : 0;
   }
   void prepare() override {
     kernels::upsample_conv_pack(shape_, form_, this->parameters->weights.data() + weight_offset_,
@@ -212,9 +214,12 @@ class UpsampleConvOp final : public PlanOp<T> {
   }
   void backward(const GroupPlace<T>& place) override {
     const T* dy = this->d_output->at(place.slot);
-    const std::size_t n = shape_.in_channels * shape_.out_channels * shape_.kernel * shape_.kernel;
-    kernels::upsample_conv_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
-                                           this->gradient_to_add_to(place, weight_offset_, n), place.scratch);
+    if (this->wants_weight_gradient) {
+      const std::size_t n = shape_.in_channels * shape_.out_channels * shape_.kernel * shape_.kernel;
+      kernels::upsample_conv_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
+                                             this->gradient_to_add_to(place, weight_offset_, n),
+                                             place.scratch);
+    }
     if (this->d_input == nullptr) return;
     kernels::upsample_conv_data_gradient(shape_, dy, packed_backward_.data(), this->d_input->at(place.slot));
   }
@@ -222,7 +227,7 @@ class UpsampleConvOp final : public PlanOp<T> {
  private:
   kernels::UpsampleConvShape shape_;
   kernels::ConvWeights form_;
-  bool training_;
+  bool backward_;
   std::size_t weight_offset_;
   AlignedBuffer<T> packed_forward_, packed_backward_;
 };
@@ -249,7 +254,8 @@ class DenseOp final : public PlanOp<T> {
         this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
-    kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
+    if (this->wants_weight_gradient)
+      kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
     if (this->d_input == nullptr) return;
     kernels::dense_data_gradient(n_in_, n_out_, this->d_output->at(place.slot), packed_.data(),
                                  this->d_input->at(place.slot));
@@ -281,7 +287,7 @@ template <class T>
 class BatchNormOp final : public PlanOp<T> {
  public:
   BatchNormOp(std::size_t channels, std::size_t height, std::size_t width, double epsilon, double momentum,
-              double slope, bool pooled, bool training, std::size_t slots)
+              double slope, bool pooled, PlanMode mode, std::size_t slots)
       : channels_(channels),
         height_(height),
         width_(width),
@@ -289,7 +295,7 @@ class BatchNormOp final : public PlanOp<T> {
         momentum_(momentum),
         slope_(static_cast<T>(slope)),
         pooled_(pooled),
-        training_(training) {
+        mode_(mode) {
     for (auto* buffer : {&running_mean, &running_var}) buffer->resize(channels);
     for (auto* buffer : {&mean_, &inv_std_, &mean_g_, &mean_gx_}) buffer->resize(channels);
     std::fill(running_var.begin(), running_var.end(), T{1});
@@ -297,19 +303,21 @@ class BatchNormOp final : public PlanOp<T> {
       pooled_x_.allocate(channels * (height / 2) * (width / 2), slots);
       winner_.allocate(channels * (height / 2) * (width / 2), slots);
     }
-    if (training) {
+    if (mode != PlanMode::infer) {
       group_mean_.resize(slots * channels);
       group_m2_.resize(slots * channels);
+    }
+    if (training()) {
       batch_mean_.resize(channels);
       batch_m2_.resize(channels);
     }
   }
 
-  [[nodiscard]] bool spans_batch() const override { return training_; }
+  [[nodiscard]] bool spans_batch() const override { return training(); }
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
 
   void prepare() override {
-    if (training_) return;
+    if (training()) return;
     for (std::size_t c = 0; c < channels_; ++c) {
       mean_[c] = running_mean[c];
       inv_std_[c] = static_cast<T>(1.0 / std::sqrt(static_cast<double>(running_var[c]) + epsilon_));
@@ -365,7 +373,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void forward(const GroupPlace<T>& place) override {
-    if (!training_ && pooled_ && !producer_pools_) pool(place);
+    if (!training() && pooled_ && !producer_pools_) pool(place);
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_forward(channels_, normalised_plane(), x, mean_.data(), inv_std_.data(), slope_,
                                 this->output->at(place.slot));
@@ -375,8 +383,8 @@ class BatchNormOp final : public PlanOp<T> {
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_backward_sums(channels_, normalised_plane(), place.n_valid, x, mean_.data(),
                                       inv_std_.data(), slope_, this->d_output->at(place.slot),
-                                      &group_mean_[place.group * channels_],
-                                      &group_m2_[place.group * channels_]);
+                                      &group_mean_[place.slot * channels_],
+                                      &group_m2_[place.slot * channels_]);
   }
 
   void finish_sums(std::size_t n_groups, std::size_t n_samples) override {
@@ -397,6 +405,9 @@ class BatchNormOp final : public PlanOp<T> {
 
   void backward(const GroupPlace<T>& place) override {
     if (this->d_input == nullptr || producer_unpools_) return;
+    // Running statistics do not depend on the input: of the first half the activation's slope is wanted
+    // alone, and mean_g_, mean_gx_ stay 0.
+    if (mode_ == PlanMode::differentiate) sums(place);
     const T* x = this->input->at(place.slot);
     T* g = this->d_output->at(place.slot);
     T* dx = this->d_input->at(place.slot);
@@ -420,8 +431,8 @@ class BatchNormOp final : public PlanOp<T> {
             .pooled = pooled_x_.at(place.slot),
             .winner = winner_.at(place.slot),
             .n_valid = place.n_valid,
-            .mean = training_ ? &group_mean_[place.group * channels_] : nullptr,
-            .m2 = training_ ? &group_m2_[place.group * channels_] : nullptr};
+            .mean = training() ? &group_mean_[place.group * channels_] : nullptr,
+            .m2 = training() ? &group_m2_[place.group * channels_] : nullptr};
   }
   [[nodiscard]] kernels::PooledGradient pooled_gradient(
       const GroupPlace<T>& place) const requires std::is_same_v<T, float> {
@@ -439,6 +450,7 @@ class BatchNormOp final : public PlanOp<T> {
   std::int64_t num_batches_tracked = 0;
 
  private:
+  [[nodiscard]] bool training() const { return mode_ == PlanMode::train; }
   [[nodiscard]] std::size_t normalised_plane() const {
     return pooled_ ? (height_ / 2) * (width_ / 2) : height_ * width_;
   }
@@ -450,11 +462,12 @@ class BatchNormOp final : public PlanOp<T> {
   std::size_t channels_, height_, width_;
   double epsilon_, momentum_;
   T slope_;
-  bool pooled_, training_;
+  bool pooled_;
+  PlanMode mode_;
   bool producer_pools_ = false, producer_unpools_ = false;
   AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
   std::vector<double> group_mean_,
-      group_m2_;  // per group: moments in the forward pass, sums in the backward pass
+      group_m2_;  // per slot: moments in the forward pass, sums in the backward pass
   std::vector<double> batch_mean_, batch_m2_;  // the same, merged
   GroupBuffer<T> pooled_x_;
   GroupBuffer<std::uint8_t> winner_;
@@ -488,18 +501,20 @@ void ConvOp<T>::forward(const GroupPlace<T>& place) {
 template <class T>
 void ConvOp<T>::backward(const GroupPlace<T>& place) {
   const T* x = this->input->at(place.slot);
-  const kernels::ConvShape& s = forward_shape_;
-  T* dw =
-      this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
-  if constexpr (std::is_same_v<T, float>) {
-    if (unpool_ != nullptr) {
-      weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place), dw, place.scratch);
-      return;
-    }
-  }
   const T* dy = this->d_output->at(place.slot);
-  // Transposed: roles change, the output's gradient is what the kernel slides over.
-  weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
+  if (this->wants_weight_gradient) {
+    const kernels::ConvShape& s = forward_shape_;
+    T* dw =
+        this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
+    if constexpr (std::is_same_v<T, float>) {
+      if (unpool_ != nullptr) {
+        weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place), dw, place.scratch);
+        return;
+      }
+    }
+    // Transposed: roles change, the output's gradient is what the kernel slides over.
+    weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
+  }
   if (this->d_input == nullptr) return;
   if (backward_.empty()) {
     kernels::conv2d_data_gradient(forward_shape_, dy, this->parameters->weights.data() + weight_offset_,

@@ -17,10 +17,10 @@ class WinogradConvOp final : public PlanOp<T> {
  public:
   /// shape, form: the layer as a convolution, see Plan<T>::Impl::winograd_shape().
   WinogradConvOp(const kernels::WinogradShape& shape, kernels::ConvWeights form, std::size_t weight_offset,
-                 bool training)
+                 bool backward)
       : shape_(shape), form_(form), weight_offset_(weight_offset) {
     packed_forward_.resize(kernels::winograd2d_forward_size(shape));
-    if (training) packed_backward_.resize(kernels::winograd2d_backward_size(shape));
+    if (backward) packed_backward_.resize(kernels::winograd2d_backward_size(shape));
   }
 
   [[nodiscard]] bool has_weights() const override { return true; }
@@ -43,9 +43,11 @@ class WinogradConvOp final : public PlanOp<T> {
   }
   void backward(const GroupPlace<T>& place) override {
     const T* dy = this->d_output->at(place.slot);
-    kernels::winograd2d_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
-                                        this->parameters->gradient(place.block, weight_offset_), !place.first,
-                                        place.scratch);
+    if (this->wants_weight_gradient) {
+      kernels::winograd2d_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
+                                          this->parameters->gradient(place.block, weight_offset_),
+                                          !place.first, place.scratch);
+    }
     if (this->d_input == nullptr) return;
     kernels::winograd2d_data_gradient(shape_, dy, packed_backward_.data(), this->d_input->at(place.slot),
                                       place.scratch);

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "nn/losses.h"
+#include "nn/score_functions.h"
 #include "nn/support.h"
 #include "nn/variational.h"
 
@@ -179,6 +180,26 @@ TEST(Inference, AllocatesNothing) {
   for (const std::size_t n : {50UL, 7UL, 1UL})
     plan.infer_rows(view(x).rows_from(0, n), view(outputs).rows_from(0, n));
   EXPECT_EQ(n_allocations - before, 0U);
+}
+
+TEST(ScoreGradient, AllocatesNothing) {
+  for (const char* name : {"mnist_LeNet", "cardio_mlp"}) {
+    const NetworkSpec spec = autoencoder(network_by_name(name));
+    ThreadPool pool(2);
+    Plan<float> plan(spec, 0, PlanMode::differentiate, pool);
+    plan.load(initial_state(spec, 1, "test"));
+    const Matrix<float> x = testing::random_matrix<float>(50, plan.n_inputs(), 1);
+    Matrix<float> gradient(50, plan.n_inputs());
+    std::vector<double> scores(50);
+    const ReconstructionScore<float> score(plan.n_inputs());
+    plan.score_gradient(view(x), score, scores, view(gradient));
+    const std::size_t before = n_allocations;
+    for (const std::size_t n : {50UL, 7UL, 1UL}) {
+      plan.score_gradient(view(x).rows_from(0, n), score, std::span<double>(scores).first(n),
+                          view(gradient).rows_from(0, n));
+    }
+    EXPECT_EQ(n_allocations - before, 0U) << name;
+  }
 }
 
 }  // namespace

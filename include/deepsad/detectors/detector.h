@@ -85,6 +85,17 @@ class Detector {
   /// depends on nothing but that row. @throws InvalidArgument if not fitted or the shapes disagree.
   virtual void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const = 0;
 
+  /// Whether score_gradient() serves: the score has a derivative almost everywhere, and it is known.
+  [[nodiscard]] virtual bool has_score_gradient() const { return false; }
+  /// The score of every row (score()'s up to rounding) and its gradient with respect to the row as the
+  /// detector sees it, scaled: gradient_ij = d s_i / d x_ij. At a kink (leaky ReLU at 0, a tie in a max pool)
+  /// the derivative of one side. Const and safe from several threads, each with its own pool; a row's result
+  /// depends on that row alone; same bits at any thread count. Cost: about three times score().
+  /// @param gradient x.rows() x n_features()
+  /// @throws InvalidArgument if has_score_gradient() is false, or as score()
+  virtual void score_gradient(MatrixView<const float> x, std::span<double> scores, MatrixView<float> gradient,
+                              ThreadPool& pool) const;
+
   /// Options, network and everything else that is not a tensor, as JSON text; with tensors() all that a model
   /// file needs.
   [[nodiscard]] virtual std::string description() const = 0;
