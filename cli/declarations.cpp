@@ -233,6 +233,39 @@ Command declare_inspect() {
       .options = {{.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
 }
 
+Command declare_export() {
+  return {.name = "export",
+          .summary = "Write a stored model as an ONNX file, or check one.",
+          .details =
+              "The file holds scaling, network, score and, if the model has a threshold, the label, and 32 "
+              "probe\n"
+              "rows with their scores. It is checked before it is written; --verify checks it again, "
+              "wherever it\n"
+              "has been since, by computing its graph for these rows and comparing with MODEL.\n"
+              "\n"
+              "  deepsad export model.safetensors --to onnx --out model.onnx\n"
+              "  deepsad export model.safetensors --verify model.onnx",
+          .positionals = {{"MODEL", "a model.safetensors", true}},
+          .options = {{.name = "to",
+                       .value = "KIND",
+                       .help = "the kind of file",
+                       .default_text = "none",
+                       .range = "onnx",
+                       .choices = {"onnx"}},
+                      {.name = "out",
+                       .value = "FILE",
+                       .help = "the file to write",
+                       .default_text = "none",
+                       .range = "a file that does not exist",
+                       .short_name = "o"},
+                      {.name = "verify",
+                       .value = "FILE",
+                       .help = "check an exported file instead",
+                       .default_text = "none",
+                       .range = "an ONNX file of deepsad"},
+                      threads_option()}};
+}
+
 Command declare_experiment_run() {
   return {
       .name = "experiment run",

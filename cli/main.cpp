@@ -35,6 +35,7 @@ constexpr std::array kCommands{
     CommandEntry{"evaluate", declare_evaluate, run_evaluate},
     CommandEntry{"score", declare_score, run_score},
     CommandEntry{"inspect", declare_inspect, run_inspect},
+    CommandEntry{"export", declare_export, run_export},
     CommandEntry{"experiment run", declare_experiment_run, run_experiment_run},
     CommandEntry{"experiment list", declare_experiment_list, run_experiment_list},
     CommandEntry{"experiment status", declare_experiment_status, run_experiment_status},

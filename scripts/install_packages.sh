@@ -8,7 +8,7 @@ build_packages=(
   libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libisal-dev libopenmpi-dev libpng-dev libsqlite3-dev libssl-dev libturbojpeg0-dev
   libtomlplusplus-dev nlohmann-json3-dev
 )
-test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev openmpi-bin python3)
+test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev nodejs npm openmpi-bin python3 python3-onnx)
 fuzz_packages=(clang libclang-rt-dev)
 benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)
 
@@ -27,6 +27,9 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 fi
 missing=()
 for package in "${wanted[@]}"; do
+  case "$package" in nodejs | npm)  # often from elsewhere, whose packages Debian's would push out
+    command -v "${package/nodejs/node}" >/dev/null && continue ;;
+  esac
   state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing+=("$package")
 done

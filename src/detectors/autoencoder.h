@@ -29,6 +29,11 @@ class AutoencoderDetector final : public Detector {
   [[nodiscard]] const std::vector<Finding>& findings() const override { return findings_; }
   [[nodiscard]] std::string fit_report() const override { return report_.dump(); }
 
+  [[nodiscard]] std::optional<ScoringNetwork> scoring_network() const override {
+    if (state_.empty()) return std::nullopt;
+    return ScoringNetwork{.network = spec_, .state = state_, .form = ScoreForm::mean_squared_error};
+  }
+
   [[nodiscard]] const StateDict& state() const { return state_; }
 
  private:

@@ -44,6 +44,10 @@ class Classifier final : public Detector {
   [[nodiscard]] const std::vector<Finding>& findings() const override { return findings_; }
   [[nodiscard]] std::string fit_report() const override { return report_.dump(); }
   [[nodiscard]] std::vector<DetectorTensor> tensors() const override { return state_; }
+  [[nodiscard]] std::optional<ScoringNetwork> scoring_network() const override {
+    if (state_.empty()) return std::nullopt;
+    return ScoringNetwork{.network = spec_, .state = state_, .form = ScoreForm::logit};
+  }
   [[nodiscard]] std::string description() const override {
     return Json{{"network", Json::parse(deepsad::to_json(network_))},
                 {"options", {{"training", to_json(options_.training)}}}}

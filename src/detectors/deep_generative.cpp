@@ -121,6 +121,12 @@ class DeepGenerativeDetector final : public Detector {
         [&](Plan<float>& plan) { plan.score_gradient(x, ClassProbabilityScore<float>(), scores, gradient); });
   }
 
+  [[nodiscard]] std::optional<ScoringNetwork> scoring_network() const override {
+    if (state_.empty()) return std::nullopt;
+    return ScoringNetwork{
+        .network = scorer_, .state = tensors_for(scorer_, state_), .form = ScoreForm::softmax};
+  }
+
   [[nodiscard]] std::string description() const override {
     return Json{{"network", Json::parse(deepsad::to_json(network_))}, {"options", to_json(options_)}}.dump();
   }

@@ -157,6 +157,15 @@ class DeepSadDetector final : public Detector {
     return all;
   }
 
+  [[nodiscard]] std::optional<ScoringNetwork> scoring_network() const override {
+    if (state_.empty()) return std::nullopt;
+    return ScoringNetwork{.network = network_.encoder,
+                          .state = state_,
+                          .form = ScoreForm::squared_distance,
+                          .center = center_,
+                          .offset = soft_boundary() ? radius_ * radius_ : 0};
+  }
+
   [[nodiscard]] std::unique_ptr<Detector> pretrained_autoencoder() const override {
     if (autoencoder_.empty()) return nullptr;
     return std::make_unique<AutoencoderDetector>(network_, options_.base.pretraining, autoencoder_);

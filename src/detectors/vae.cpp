@@ -264,6 +264,12 @@ std::vector<GeneratedSamples> VaeDetector::generate(std::size_t n, std::uint64_t
   return samples;
 }
 
+std::optional<ScoringNetwork> VaeDetector::scoring_network() const {
+  if (state_.empty() || options_.score_samples != 0) return std::nullopt;
+  return ScoringNetwork{
+      .network = chain_, .state = tensors_for(chain_, state_), .form = ScoreForm::cross_entropy};
+}
+
 std::string VaeDetector::description() const {
   return Json{{"network", Json::parse(deepsad::to_json(network_))}, {"options", to_json(options_)}}.dump();
 }

@@ -31,6 +31,9 @@ class VaeDetector final : public Detector {
   [[nodiscard]] std::vector<GeneratedSamples> generate(std::size_t n, std::uint64_t seed,
                                                        ThreadPool& pool) const override;
 
+  /// Nothing if the score is a mean over drawn codes.
+  [[nodiscard]] std::optional<ScoringNetwork> scoring_network() const override;
+
   [[nodiscard]] const StateDict& state() const { return state_; }
   /// Outputs of the encoder, one row each: the means of the posterior, then its raw log-variances.
   [[nodiscard]] Matrix<float> posteriors(MatrixView<const float> x, ThreadPool& pool) const;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "deepsad/core/parallel.h"
 #include "deepsad/core/progress.h"
 #include "deepsad/data/dataset.h"
+#include "deepsad/detectors/scoring_network.h"
 #include "deepsad/nn/state_dict.h"
 #include "deepsad/nn/training.h"
 
@@ -113,6 +115,9 @@ class Detector {
   /// The detector as it was before its own training (after transfer, with its centre), to tell whether
   /// training changed anything, or nullptr.
   [[nodiscard]] virtual std::unique_ptr<Detector> before_training() const { return nullptr; }
+  /// What score() computes, as data, or nothing if it is no chain of layers with a ScoreForm behind it, or
+  /// the detector is not fitted. Up to rounding: score() sums in an order of its own.
+  [[nodiscard]] virtual std::optional<ScoringNetwork> scoring_network() const { return std::nullopt; }
   /// n samples of each kind that a generative model can draw, the same for the same seed; nothing from
   /// others.
   [[nodiscard]] virtual std::vector<GeneratedSamples> generate(std::size_t /*n*/, std::uint64_t /*seed*/,

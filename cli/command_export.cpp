@@ -1,0 +1,43 @@
+// deepsad export: a stored model for other programs.
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "deepsad/core/error.h"
+#include "deepsad/core/parallel.h"
+#include "deepsad/interchange/onnx.h"
+#include "deepsad/model/model.h"
+#include "deepsad/storage/atomic_file.h"
+#include "shared_options.h"
+
+namespace deepsad::cli {
+int run_export(const Arguments& arguments, Console& console) {
+  const bool verify = arguments.has("verify");
+  if (verify == arguments.has("out")) {
+    throw InvalidArgument(
+        verify ? "--out and --verify exclude each other: one writes a file, the other reads one"
+               : "give the file to write, --out FILE.onnx, or one to check, --verify FILE.onnx");
+  }
+  const std::string kind = arguments.text("to");
+  if (verify && !kind.empty()) throw InvalidArgument("--verify reads ONNX files only; leave --to out");
+  if (!verify && kind.empty()) throw InvalidArgument("give the kind of file to write: --to onnx");
+  if (!verify && kind != "onnx") throw InvalidArgument(fmt::format("--to: got {}, wanted onnx", kind));
+  ThreadPool pool(threads(arguments));
+  const Model model = Model::load(arguments.text("MODEL"));
+  if (verify) {
+    const std::string path = arguments.text("verify");
+    const OnnxCheck check = check_onnx(read_file(path), path, &model, pool);
+    console.print(
+        fmt::format("probe rows                      {}\n"
+                    "graph against scores in file    {:.2g} of the tolerance\n"
+                    "model against scores in file    {:.2g} of the tolerance\n",
+                    check.n_rows, check.graph_difference, *check.model_difference));
+    return kDone;
+  }
+  const std::string path = arguments.text("out");
+  const std::vector<std::uint8_t> bytes = to_onnx(model, pool);
+  (void)check_onnx(bytes, path, &model, pool);  // a graph that computes something else is never written
+  write_file(path, bytes);
+  return kDone;
+}
+
+}  // namespace deepsad::cli

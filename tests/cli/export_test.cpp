@@ -1,0 +1,82 @@
+// deepsad export: a model for other programs, and the check of such a file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "program.h"
+
+namespace deepsad::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+namespace fs = std::filesystem;
+
+// A trained model in the folder. @return its path
+std::string train(const TemporaryFolder& folder, const std::string& name, const std::string& seed = "1",
+                  const std::string& method = "deep_sad") {
+  const Outcome outcome = run_deepsad({"train", "toy2d", "--n-epochs", "2", "--ae-n-epochs", "1", "--out",
+                                       folder.path(name), "--quiet", "--seed", seed, "--method", method});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  return folder.path(name + "/model.safetensors");
+}
+
+TEST(Export, WritesAnOnnxFileThatItFindsRight) {
+  const TemporaryFolder folder;
+  const std::string model = train(folder, "run"), file = folder.path("model.onnx");
+  const Outcome written = run_deepsad({"export", model, "--to", "onnx", "-o", file});
+  EXPECT_EQ(written.exit_code, 0) << written.err;
+  EXPECT_EQ(written.out + written.err, "");
+  const Outcome checked = run_deepsad({"export", model, "--verify", file});
+  EXPECT_EQ(checked.exit_code, 0) << checked.err;
+  EXPECT_THAT(checked.out, HasSubstr("probe rows                      32\n"));
+  EXPECT_THAT(checked.out, HasSubstr("of the tolerance"));
+}
+
+TEST(Export, AnotherModelsFileIsABadModelFile) {
+  const TemporaryFolder folder;
+  const std::string model = train(folder, "run"), other = train(folder, "other", "2");
+  ASSERT_EQ(run_deepsad({"export", model, "--to", "onnx", "--out", folder.path("model.onnx")}).exit_code, 0);
+  const Outcome checked = run_deepsad({"export", other, "--verify", folder.path("model.onnx")});
+  EXPECT_EQ(checked.exit_code, 4);
+  EXPECT_THAT(checked.err,
+              HasSubstr("deepsad: error: " + folder.path("model.onnx") + ": probe row 0: the model gives"));
+}
+
+TEST(Export, RefusesWithTheReasonAndWritesNothing) {
+  const TemporaryFolder folder;
+  const std::string model = train(folder, "run");
+  const std::string forest = train(folder, "forest", "1", "isolation_forest");
+  const std::string file = folder.path("model.onnx");
+  write_text(folder.path("text.onnx"), "no model");
+  struct Case {
+    std::vector<std::string> words;
+    int exit_code;
+    std::string message;
+  };
+  const std::vector<Case> cases{
+      {{"export", model}, 2, "give the file to write, --out FILE"},
+      {{"export", model, "--out", file}, 2, "give the kind of file to write: --to onnx"},
+      {{"export", model, "--to", "onx", "--out", file}, 2, "--to: got onx, wanted onnx"},
+      {{"export", model, "--verify", file, "--out", file}, 2, "--out and --verify exclude each other"},
+      {{"export", model, "--verify", file, "--to", "onnx"}, 2, "leave --to out"},
+      {{"export", forest, "--to", "onnx", "--out", file}, 2, "isolation_forest cannot be exported to ONNX"},
+      {{"export", model, "--verify", folder.path("text.onnx")}, 3, "text.onnx: no ONNX file"},
+      {{"export", model, "--verify", file}, 1, "model.onnx"},
+      {{"export", file, "--to", "onnx", "--out", folder.path("a.onnx")}, 1, "model.onnx"},
+      {{"export", model, "--to", "onnx", "--out", folder.path("text.onnx")}, 1, "exists already"},
+  };
+  for (const Case& c : cases) {
+    const Outcome outcome = run_deepsad(c.words);
+    EXPECT_EQ(outcome.exit_code, c.exit_code) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("deepsad: error: "));
+    EXPECT_THAT(outcome.err, HasSubstr(c.message));
+    EXPECT_EQ(outcome.out, "");
+  }
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_EQ(read_text(folder.path("text.onnx")), "no model");
+}
+
+}  // namespace
+}  // namespace deepsad::test

@@ -1,0 +1,23 @@
+# Installs ONNX Runtime for Node into the build folder, and runs every exported file in it.
+#   cmake -DNPM=... -DNODE=... -DPYTHON=... -DWRITE_CASES=... -DDATA=... -DSOURCE=... -DWORK=... -P onnx_runtime.cmake
+include(${CMAKE_CURRENT_LIST_DIR}/../support/run.cmake)
+foreach(program NPM NODE PYTHON)
+  if(NOT ${program})
+    message(FATAL_ERROR "the program ${program} was not found when the build was configured; run scripts/install_packages.sh test and cmake again")
+  endif()
+endforeach()
+file(MAKE_DIRECTORY ${WORK}/runtime)
+# Installed once for each lock file. No scripts of packages are run: onnxruntime-node's would download libraries for GPUs.
+file(SHA256 ${SOURCE}/node/package-lock.json wanted)
+set(stamp ${WORK}/runtime/installed-${wanted})
+if(NOT EXISTS ${stamp})
+  file(REMOVE_RECURSE ${WORK}/runtime)
+  file(COPY ${SOURCE}/node/package.json ${SOURCE}/node/package-lock.json DESTINATION ${WORK}/runtime)
+  run(${NPM} ci --ignore-scripts --no-audit --no-fund --prefix ${WORK}/runtime)
+  file(TOUCH ${stamp})
+endif()
+file(REMOVE_RECURSE ${WORK}/cases)
+file(MAKE_DIRECTORY ${WORK}/cases)
+run(${WRITE_CASES} ${DATA} ${WORK}/cases)
+run(${PYTHON} ${SOURCE}/check_onnx_files.py ${WORK}/cases)
+run(${CMAKE_COMMAND} -E chdir ${WORK}/runtime ${NODE} ${SOURCE}/node/check_onnx_runtime.mjs ${WORK}/cases)
