@@ -19,7 +19,7 @@ namespace deepsad::cli {
 int run_evaluate(const Arguments& arguments, Console& console) {
   const bool as_json = arguments.flag("json");
   const std::size_t n_threads = threads(arguments);
-  const Model model = Model::load(arguments.text("MODEL"));
+  const Model model = Model::load(model_path(arguments));
   Observer observer;
   observer.on_message = [&console](LogLevel level, const std::string& text) {
     if (level == LogLevel::warning) console.note("deepsad: warning: " + text);

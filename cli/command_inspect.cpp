@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "deepsad/model/model.h"
+#include "shared_options.h"
 
 namespace deepsad::cli {
 namespace {
@@ -57,7 +58,7 @@ void print_node(std::string& text, const std::string& key, const Json& node, std
 
 int run_inspect(const Arguments& arguments, Console& console) {
   const bool as_json = arguments.flag("json");
-  const std::string content = Model::load(arguments.text("MODEL")).inspect_json();
+  const std::string content = Model::load(model_path(arguments)).inspect_json();
   if (as_json) {
     console.print(content + "\n");
     return kDone;

@@ -179,8 +179,7 @@ Command declare_evaluate() {
       .details =
           "Takes the split from the model, so that no training row is scored, and refuses data other than\n"
           "those it was trained on. The AUC of the run comes out again, to the last bit.",
-      .positionals = {{"MODEL", "a model.safetensors", true},
-                      {"DATASET", "the set it was trained on; may be left out", false}},
+      .positionals = {model_positional(), {"DATASET", "the set it was trained on; may be left out", false}},
       .options = {data_dir_option(),
                   threads_option(),
                   {.name = "scores",
@@ -197,29 +196,66 @@ Command declare_evaluate() {
 }
 
 Command declare_score() {
-  return {.name = "score",
-          .summary = "Score the rows or images of a file with a stored model.",
-          .details =
-              "FILE holds IDX images, a CIFAR-10 batch or a MAT table, plain or compressed; its content "
-              "tells which.\n"
-              "Prints CSV: row (from 0) and score; the larger, the more anomalous.",
-          .positionals = {{"MODEL", "a model.safetensors", true}, {"FILE", "the samples", true}},
-          .options = {{.name = "out",
-                       .value = "FILE",
-                       .help = "write a new file instead of standard output",
-                       .default_text = "standard output",
-                       .range = "a file that does not exist"},
-                      {.name = "member",
-                       .value = "NAME",
-                       .help = "which file of an archive to score",
-                       .default_text = "its only one",
-                       .range = "a file in the archive"},
-                      {.name = "mat_variable",
-                       .value = "NAME",
-                       .help = "matrix of a MAT file that holds the samples, one a row",
-                       .default_text = "X",
-                       .range = "a variable of the file"},
-                      threads_option()}};
+  Command command = {
+      .name = "score",
+      .summary = "Score the rows or images of a file with a stored model.",
+      .details =
+          "FILE is delimited text (- for standard input), read row by row as the model's schema says, so "
+          "that its\n"
+          "length does not matter; or an MAT, NPY or NPZ table, IDX images, a CIFAR-10 batch, a folder of "
+          "images. Its\n"
+          "content tells which.\n"
+          "\n"
+          "Prints CSV (docs/score-output.md): row, score (the larger, the more anomalous); label, if there "
+          "is a\n"
+          "threshold; p_value, if the model is calibrated; q_value and fdr_label with --fdr.\n"
+          "\n"
+          "  deepsad score runs/orders new.csv > scores.csv\n"
+          "  deepsad score runs/orders new.csv --threshold target-fpr:0.001 --rejects bad.csv -o scores.csv",
+      .positionals = {model_positional(), {"FILE", "the samples", true}},
+      .options = {
+          {.name = "out",
+           .value = "FILE",
+           .help = "write a new file, which appears when it is complete",
+           .default_text = "standard output",
+           .range = "a file that does not exist",
+           .short_name = "o"},
+          {.name = "threshold",
+           .value = "THRESHOLD",
+           .help = "call rows of a larger score anomalous, instead of by the model's threshold",
+           .default_text = "the model's, if it has one",
+           .range = "a score, target-fpr:RATE, quantile:Q, contamination:SHARE"},
+          {.name = "fdr",
+           .value = "SHARE",
+           .help =
+               "add q_value and fdr_label: anomalies of this batch such that on average at most this share "
+               "of them is normal (Benjamini-Hochberg); holds all scores in memory",
+           .default_text = "none",
+           .range = "0 < x < 1"},
+          {.name = "rejects",
+           .value = "FILE",
+           .help = "set rows aside that cannot be used, with line and reason; else the first is an error",
+           .default_text = "none",
+           .range = "a file that does not exist"},
+          {.name = "member",
+           .value = "NAME",
+           .help = "which file of an archive to score",
+           .default_text = "its only one",
+           .range = "a file in the archive"},
+          {.name = "mat_variable",
+           .value = "NAME",
+           .help = "array of a MAT or NPZ file that holds the samples, one a row",
+           .default_text = "X",
+           .range = "a variable of the file"},
+          threads_option(),
+          {.name = "quiet",
+           .help = "on standard error nothing but errors",
+           .default_text = "false",
+           .range = "true or false",
+           .short_name = "q"}}};
+  const std::vector<Option> text = text_options();
+  command.options.insert(command.options.end(), text.begin(), text.end());
+  return command;
 }
 
 Command declare_inspect() {
@@ -229,7 +265,7 @@ Command declare_inspect() {
       .details =
           "Method, network, scaler, class set-up, training summary and tensors. Nothing in the file is "
           "executed.",
-      .positionals = {{"MODEL", "a model.safetensors", true}},
+      .positionals = {model_positional()},
       .options = {{.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
 }
 

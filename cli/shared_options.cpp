@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 
 namespace deepsad::cli {
 namespace {
@@ -36,6 +37,18 @@ Option threads_option() {
 
 std::size_t threads(const Arguments& arguments) {
   return merge_options({command_line_layer(arguments)}).num_threads;
+}
+
+Positional model_positional() {
+  return {"MODEL", "a model.safetensors, or the run folder that holds it", true};
+}
+
+std::string model_path(const Arguments& arguments) {
+  namespace fs = std::filesystem;
+  const std::string word = arguments.text("MODEL");
+  const fs::path inside = fs::path(word) / "model.safetensors";
+  std::error_code not_there;
+  return fs::is_directory(word, not_there) && fs::exists(inside, not_there) ? inside.string() : word;
 }
 
 std::string metrics_text(const Metrics& metrics) {

@@ -16,6 +16,10 @@ namespace deepsad::cli {
 [[nodiscard]] Option threads_option();
 [[nodiscard]] std::size_t threads(const Arguments& arguments);
 
+/// The positional MODEL and the file that its word names: a model file, or that of a run folder.
+[[nodiscard]] Positional model_positional();
+[[nodiscard]] std::string model_path(const Arguments& arguments);
+
 /// AUC and average precision in percent, and the number of test rows, one a line.
 [[nodiscard]] std::string metrics_text(const Metrics& metrics);
 

@@ -24,23 +24,6 @@ bool is_utf16(std::span<const std::uint8_t> start) {
          ((start[0] == 0xff && start[1] == 0xfe) || (start[0] == 0xfe && start[1] == 0xff));
 }
 
-// The stream of a text file; empty for another format.
-std::unique_ptr<ByteStream> open_text(const std::string& path) {
-  if (path != "-") {
-    std::error_code not_there;
-    if (std::filesystem::is_directory(path, not_there) || is_archive(path)) return nullptr;
-  }
-  std::unique_ptr<ByteStream> in = open_input(path);
-  const std::span<const std::uint8_t> start = in->peek(kStartBytes);
-  // The text reader has the better words for a text in UTF-16 and for nothing at all.
-  if (start.empty() || looks_like_text(start.data(), start.size()) || is_utf16(start)) return in;
-  if (path == "-") {
-    throw DataError(fmt::format("{}: found no text; other formats are read from files: give the file's path",
-                                in->name()));
-  }
-  return nullptr;
-}
-
 void refuse_text_options(const TableOptions& options, const std::string& path) {
   const auto refuse = [&](bool given, const char* what) {
     if (given) throw InvalidArgument(fmt::format("{}: {} is for text tables, which this is not", path, what));
@@ -217,6 +200,22 @@ Table read_sample_file(const std::string& path, const RowFileOptions& given) {
 }
 
 }  // namespace
+
+std::unique_ptr<ByteStream> open_text(const std::string& path) {
+  if (path != "-") {
+    std::error_code not_there;
+    if (std::filesystem::is_directory(path, not_there) || is_archive(path)) return nullptr;
+  }
+  std::unique_ptr<ByteStream> in = open_input(path);
+  const std::span<const std::uint8_t> start = in->peek(kStartBytes);
+  // The text reader has the better words for a text in UTF-16 and for nothing at all.
+  if (start.empty() || looks_like_text(start.data(), start.size()) || is_utf16(start)) return in;
+  if (path == "-") {
+    throw DataError(fmt::format("{}: found no text; other formats are read from files: give the file's path",
+                                in->name()));
+  }
+  return nullptr;
+}
 
 Table read_rows(const std::string& path, const RowFileOptions& options) {
   if (std::unique_ptr<ByteStream> text = open_text(path)) return read_table(std::move(text), options.table);

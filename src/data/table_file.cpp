@@ -271,6 +271,12 @@ bool TableRowReader::next_chunk(std::size_t max_rows, TableChunk& chunk) {
   return !chunk.lines.empty() || !chunk.rejected.empty();
 }
 
+void TableRowReader::set_schema(const Schema& schema) {
+  RowEncoder encoder(schema, state_->reader);
+  state_->id = encoder.role(ColumnKind::id);
+  state_->encoder = std::move(encoder);
+}
+
 const Schema& TableRowReader::schema() const {
   return state_->encoder.schema();
 }

@@ -13,6 +13,7 @@
 #include "data/label_file.h"
 #include "deepsad/core/error.h"
 #include "deepsad/data/file_formats.h"
+#include "deepsad/data/row_file.h"
 #include "deepsad/evaluation/conformal.h"
 #include "deepsad/evaluation/interval.h"
 #include "deepsad/storage/byte_stream.h"
@@ -165,11 +166,9 @@ void require_rows(const CheckedTable& table) {
 }
 
 CheckedTable read_checked(const std::string& path, const DataCheckOptions& options, bool is_other) {
-  std::unique_ptr<ByteStream> in = open_input(path);
-  constexpr std::size_t kFirstBytes = 512;
-  const auto first = in->peek(kFirstBytes);
-  const bool is_text = path == "-" || first.empty() || looks_like_text(first.data(), first.size());
-  return is_text ? read_text(std::move(in), options, is_other) : read_numbers(path, options);
+  if (std::unique_ptr<ByteStream> text = open_text(path))
+    return read_text(std::move(text), options, is_other);
+  return read_numbers(path, options);
 }
 
 std::string column_kind(const ColumnProfile& column, const std::string& role) {

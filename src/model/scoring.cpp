@@ -33,26 +33,40 @@ ScoredRows score_and_decide(const Model& model, const RawRows& rows,
   return decide(model, model.score(rows, pool), threshold);
 }
 
-std::string scores_csv_header(bool with_fdr) {
-  return with_fdr ? "row,score,label,p_value,q_value,fdr_label\n" : "row,score,label,p_value\n";
+ScoreColumns score_columns(const Model& model, const std::optional<Threshold>& threshold, bool with_fdr) {
+  return {.label = threshold || model.decision().threshold,
+          .p_value = model.decision().calibration.has_value(),
+          .fdr = with_fdr};
 }
 
-void append_scores_csv(const ScoredRows& rows, std::span<const std::string> ids, std::uint64_t first_row,
-                       const BatchDecisions* batch, std::string& text) {
-  if (!ids.empty() && ids.size() != rows.size())
-    throw InvalidArgument(fmt::format("[scores] {} names for {} rows", ids.size(), rows.size()));
+std::string scores_csv_header(const ScoreColumns& columns) {
+  return fmt::format("row,score{}{}{}\n", columns.label ? ",label" : "", columns.p_value ? ",p_value" : "",
+                     columns.fdr ? ",q_value,fdr_label" : "");
+}
+
+void append_scores_csv(const ScoredRows& rows, std::span<const std::string> names,
+                       const ScoreColumns& columns, const BatchDecisions& batch, std::string& text) {
+  if (names.size() != rows.size())
+    throw InvalidArgument(fmt::format("[scores] {} names for {} rows", names.size(), rows.size()));
   const auto out = std::back_inserter(text);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (ids.empty())
-      fmt::format_to(out, "{}", first_row + i);
-    else
-      text += csv_field(ids[i]);
-    fmt::format_to(out, ",{},", rows.scores[i]);
-    if (!rows.anomalous.empty()) text += label_word(rows.anomalous[i] != 0);
-    text += ',';
-    if (!rows.p_values.empty()) fmt::format_to(out, "{}", rows.p_values[i]);
-    if (batch != nullptr)
-      fmt::format_to(out, ",{},{}", batch->q_values[i], label_word(batch->q_values[i] <= batch->level));
+    text += csv_field(names[i]);
+    fmt::format_to(out, ",{}", rows.scores[i]);
+    if (columns.label) {
+      text += ',';
+      if (!rows.anomalous.empty()) text += label_word(rows.anomalous[i] != 0);
+    }
+    if (columns.p_value) {
+      text += ',';
+      if (!rows.p_values.empty()) fmt::format_to(out, "{}", rows.p_values[i]);
+    }
+    if (columns.fdr) {
+      text += ',';
+      if (!batch.q_values.empty())
+        fmt::format_to(out, "{},{}", batch.q_values[i], label_word(batch.q_values[i] <= batch.level));
+      else
+        text += ',';
+    }
     text += '\n';
   }
 }

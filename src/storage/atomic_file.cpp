@@ -130,11 +130,15 @@ class TemporaryFile {
     if (!kept_) ::unlink(name_.c_str());
   }
 
+  // errno or 0.
+  int append(std::string_view content) {
+    return posix::write_all(file_.get(), content.data(), content.size());
+  }
   // Content on the disk and the file closed, or errno.
-  int fill(std::string_view content) {
-    int error = posix::write_all(file_.get(), content.data(), content.size());
+  int finish() {
+    int error = 0;
     // Without this a crash soon after the rename may leave the name with an empty file.
-    if (error == 0 && ::fsync(file_.get()) != 0) error = errno;
+    if (::fsync(file_.get()) != 0) error = errno;
     const int close_error = file_.close();
     return error != 0 ? error : close_error;
   }
@@ -163,17 +167,21 @@ void flush_folder_of(const std::string& path) {
 
 enum class Existing { refuse, replace };
 
-void write(const std::string& path, std::string_view content, Existing existing) {
+// Told before any work; the step that gives the name checks again, then without a gap.
+void require_writable(const std::string& path, Existing existing) {
   if (path.empty()) throw IoError("cannot write a file without a name; give a path");
   struct stat status {};
   const bool exists = ::lstat(path.c_str(), &status) == 0;
-  // Told before any work; the step that gives the name checks again, then without a gap.
   if (exists && existing == Existing::refuse) throw IoError(posix::write_error(path, EEXIST));
   if (exists && S_ISDIR(status.st_mode))
     throw IoError(fmt::format("{}: is a folder; choose another name", path));
+}
 
+void write(const std::string& path, std::string_view content, Existing existing) {
+  require_writable(path, existing);
   TemporaryFile temporary(path);
-  int error = temporary.fill(content);
+  int error = temporary.append(content);
+  if (error == 0) error = temporary.finish();
   if (error == 0) {
     if (existing == Existing::refuse) {
       error = publish(temporary.name(), path.c_str());
@@ -204,6 +212,35 @@ void replace_file(const std::string& path, std::span<const std::uint8_t> bytes) 
 }
 void replace_file(const std::string& path, std::string_view text) {
   write(path, text, Existing::replace);
+}
+
+struct NewFile::State {
+  explicit State(std::string name) : path(std::move(name)), temporary(path) {}
+  // @param error errno, or 0
+  void require(int error) const {
+    if (error != 0) throw IoError(posix::write_error(path, error, n_bytes));
+  }
+  std::string path;
+  TemporaryFile temporary;
+  std::size_t n_bytes = 0;
+};
+
+NewFile::NewFile(std::string path) {
+  require_writable(path, Existing::refuse);
+  state_ = std::make_unique<State>(std::move(path));
+}
+NewFile::~NewFile() = default;
+
+void NewFile::append(std::string_view text) {
+  state_->n_bytes += text.size();
+  state_->require(state_->temporary.append(text));
+}
+
+void NewFile::commit() {
+  state_->require(state_->temporary.finish());
+  state_->require(publish(state_->temporary.name(), state_->path.c_str()));
+  state_->temporary.keep();
+  flush_folder_of(state_->path);
 }
 
 void rename_new(const std::string& from, const std::string& to) {

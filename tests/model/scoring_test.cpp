@@ -74,21 +74,26 @@ TEST(Scoring, WithoutCalibrationThereAreScoresAlone) {
   EXPECT_THAT(rows.anomalous, IsEmpty());
   EXPECT_THAT(rows.p_values, IsEmpty());
   std::string text;
-  append_scores_csv(rows, {}, 7, nullptr, text);
-  EXPECT_EQ(scores_csv_header(false) + text, "row,score,label,p_value\n7,1,,\n8,2,,\n");
+  const ScoreColumns columns = score_columns(forest(), {}, false);
+  append_scores_csv(rows, std::vector<std::string>{"7", "8"}, columns, {}, text);
+  EXPECT_EQ(scores_csv_header(columns) + text, "row,score\n7,1\n8,2\n");
+  text.clear();
+  append_scores_csv(rows, std::vector<std::string>{"7", "8"}, {true, true, true}, {}, text);
+  EXPECT_EQ(text, "7,1,,,,\n8,2,,,,\n");
 }
 
 TEST(Scoring, CsvNamesRowsAndHoldsTheBatchsDecision) {
   const ScoredRows rows{
       .scores = {0.1F, std::numeric_limits<float>::infinity()}, .anomalous = {0, 1}, .p_values = {0.5, 0.01}};
   const BatchDecisions batch{.q_values = {0.5, 0.02}, .level = 0.05};
-  std::string text = scores_csv_header(true);
-  append_scores_csv(rows, std::vector<std::string>{"a,\"b\"", "c"}, 0, &batch, text);
+  const ScoreColumns columns = score_columns(calibrated(), {}, true);
+  std::string text = scores_csv_header(columns);
+  append_scores_csv(rows, std::vector<std::string>{"a,\"b\"", "c"}, columns, batch, text);
   EXPECT_EQ(text,
             "row,score,label,p_value,q_value,fdr_label\n"
             "\"a,\"\"b\"\"\",0.1,normal,0.5,0.5,normal\n"
             "c,inf,anomaly,0.01,0.02,anomaly\n");
-  EXPECT_THROW(append_scores_csv(rows, std::vector<std::string>{"a"}, 0, nullptr, text), InvalidArgument);
+  EXPECT_THROW(append_scores_csv(rows, std::vector<std::string>{"a"}, columns, batch, text), InvalidArgument);
 }
 
 TEST(Scoring, TheModelFileKeepsCalibrationAndThreshold) {

@@ -139,6 +139,31 @@ TEST(AtomicFile, ReplaceFileReplacesFilesOnly) {
   EXPECT_EQ(names_in(dir.path()), (std::set<std::string>{"f", "folder"}));
 }
 
+TEST(NewFile, IsThereWhenItIsCompleteAndNotBefore) {
+  const TempDir dir;
+  {
+    NewFile file(dir.at("a.csv"));
+    file.append("one\n");
+    file.append("two\n");
+    EXPECT_FALSE(fs::exists(dir.at("a.csv")));
+    file.commit();
+  }
+  EXPECT_EQ(text_of(dir.at("a.csv")), "one\ntwo\n");
+  { NewFile(dir.at("b.csv")).append("given up"); }
+  EXPECT_EQ(names_in(dir.path()), std::set<std::string>{"a.csv"});
+}
+
+TEST(NewFile, NeverReplacesAnything) {
+  const TempDir dir;
+  write_file(dir.at("a.csv"), std::string_view("old"));
+  EXPECT_THAT(message_of<IoError>([&] { NewFile file(dir.at("a.csv")); }), HasSubstr("exists already"));
+  NewFile late(dir.at("b.csv"));
+  late.append("new");
+  write_file(dir.at("b.csv"), std::string_view("first"));
+  EXPECT_THAT(message_of<IoError>([&] { late.commit(); }), HasSubstr("exists already"));
+  EXPECT_EQ(text_of(dir.at("b.csv")), "first");
+}
+
 TEST(AtomicFile, RenameNewMovesAndNeverReplaces) {
   const TempDir dir;
   write_file(dir.path() + "/a", "a");

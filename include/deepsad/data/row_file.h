@@ -1,6 +1,7 @@
 // Rows, with their labels, from a file of any format that the library reads.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "deepsad/data/file_formats.h"
@@ -31,6 +32,10 @@ struct RowFileOptions {
 /// @throws as read_table() and read_samples(); DataError if an array's columns are not those of the schema;
 /// InvalidArgument for options that the format has no use for
 [[nodiscard]] Table read_rows(const std::string& path, const RowFileOptions& options = {});
+
+/// The stream of a file that holds text ("-": standard input, which must); null for another format.
+/// @throws DataError if it cannot be opened, or standard input holds no text
+[[nodiscard]] std::unique_ptr<ByteStream> open_text(const std::string& path);
 
 /// The rows of a table as Model::score() takes them, in the table's memory.
 [[nodiscard]] RawRows raw_rows(const Table& table);

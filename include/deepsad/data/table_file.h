@@ -100,6 +100,11 @@ class TableRowReader {
   /// @throws DataError for a bad row, unless rows are rejected; always if the stream itself is damaged
   bool next_chunk(std::size_t max_rows, TableChunk& chunk);
 
+  /// Rows to come are encoded by another schema, and n_unseen() counts anew.
+  /// @throws DataError as the constructor, if it does not read the columns of this table; nothing has changed
+  /// then
+  void set_schema(const Schema& schema);
+
   [[nodiscard]] const Schema& schema() const;
   [[nodiscard]] const std::vector<std::string>& messages() const;
   /// Per column of the schema: cells of accepted rows that fell into `other`.

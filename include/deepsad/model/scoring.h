@@ -36,8 +36,18 @@ struct ScoredRows {
 [[nodiscard]] ScoredRows score_and_decide(const Model& model, const RawRows& rows,
                                           const std::optional<Threshold>& threshold, ThreadPool& pool);
 
-/// The columns of append_scores_csv(): "row,score,label,p_value", and with_fdr "q_value,fdr_label" behind.
-[[nodiscard]] std::string scores_csv_header(bool with_fdr);
+/// Which columns there are behind "row,score": those that the model and the options give.
+struct ScoreColumns {
+  bool label = false;    ///< normal or anomaly
+  bool p_value = false;  ///< conformal p-value
+  bool fdr = false;      ///< q_value and fdr_label
+};
+/// @param threshold instead of the model's
+[[nodiscard]] ScoreColumns score_columns(const Model& model, const std::optional<Threshold>& threshold,
+                                         bool with_fdr);
+
+/// "row,score" and the names of the columns.
+[[nodiscard]] std::string scores_csv_header(const ScoreColumns& columns);
 
 /// The decision of Benjamini and Hochberg over a whole batch.
 struct BatchDecisions {
@@ -45,11 +55,11 @@ struct BatchDecisions {
   double level = 0;              ///< rows with q_value <= level are anomalous
 };
 
-/// Appends a line a row to `text`. Scores have the fewest digits that give the same float32 back; label is
-/// normal or anomaly. Label and p_value are empty where the model has none.
-/// @param ids names of the rows, quoted where CSV needs it; empty: their positions from first_row on
-/// @throws InvalidArgument if there are ids, but not one a row
-void append_scores_csv(const ScoredRows& rows, std::span<const std::string> ids, std::uint64_t first_row,
-                       const BatchDecisions* batch, std::string& text);
+/// Appends a line a row to `text` (docs/score-output.md). Scores have the fewest digits that give the same
+/// float32 back. A cell is empty where the rows lack what the column is for.
+/// @param names of the rows, quoted where CSV needs it   @param batch empty q_values: none
+/// @throws InvalidArgument if there is not one name a row
+void append_scores_csv(const ScoredRows& rows, std::span<const std::string> names,
+                       const ScoreColumns& columns, const BatchDecisions& batch, std::string& text);
 
 }  // namespace deepsad

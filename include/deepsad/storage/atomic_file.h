@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,27 @@ void write_file(const std::string& path, std::string_view text);
 /// never a mixture. A symbolic link is replaced itself, not the file it points to.
 void replace_file(const std::string& path, std::span<const std::uint8_t> bytes);
 void replace_file(const std::string& path, std::string_view text);
+
+/// A new file that is written portion by portion and gets its name when it is complete, as write_file()
+/// does; until then, or if commit() is never called, nothing of it is to be seen.
+class NewFile {
+ public:
+  /// @throws IoError as write_file(): before any work, if the name is taken or nothing can be written there
+  explicit NewFile(std::string path);
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  /// @throws IoError if the disk is full or a size limit is reached
+  void append(std::string_view text);
+  /// Puts everything on the disk and gives the file its name; nothing may be appended after it.
+  /// @throws IoError as append(), and if the name has been taken meanwhile
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Gives the finished file `from` the name `to` (same filesystem) in one step, for files that were too large
 /// to write in one call. `from` stays untouched if that fails.
