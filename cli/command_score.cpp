@@ -1,6 +1,7 @@
 // deepsad score: a stored model on new rows or images.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "commands.h"
@@ -10,6 +11,7 @@
 #include "deepsad/data/row_file.h"
 #include "deepsad/model/table_scorer.h"
 #include "deepsad/storage/byte_stream.h"
+#include "follow_scores.h"
 #include "scored_output.h"
 #include "shared_options.h"
 #include "table_options.h"
@@ -125,8 +127,15 @@ ScoredRows score_samples(const Model& model, const Arguments& arguments,
 
 int run_score(const Arguments& arguments, Console& console) {
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
-  ThreadPool pool(threads(arguments));
   const auto model = std::make_shared<const Model>(Model::load(model_path(arguments)));
+  if (arguments.flag("follow")) return follow_scores(arguments, model, console);
+  for (const char* name : {"drift-alpha", "exit-on-drift"}) {
+    std::string declared = name;
+    std::replace(declared.begin(), declared.end(), '-', '_');
+    if (arguments.has(declared))
+      throw InvalidArgument(fmt::format("--{}: is for streams; give --follow, too", name));
+  }
+  ThreadPool pool(threads(arguments));
   const std::optional<Threshold> threshold = threshold_option(arguments, *model);
   const std::optional<double> fdr = fdr_option(arguments, *model);
   std::unique_ptr<ByteStream> text = arguments.has("member") ? nullptr : open_text(arguments.text("FILE"));

@@ -109,6 +109,8 @@ std::vector<Option> run_options() {
   return options;
 }
 
+constexpr const char* kStreams = "Streams";
+
 Option subset_option() {
   return {.name = "subset",
           .value = "NAME",
@@ -210,7 +212,11 @@ Command declare_score() {
           "is a\n"
           "threshold; p_value, if the model is calibrated; q_value and fdr_label with --fdr.\n"
           "\n"
+          "With --follow a line is out as soon as its row is in. SIGHUP reads the model anew, SIGINT and "
+          "SIGTERM end it.\n"
+          "\n"
           "  deepsad score runs/orders new.csv > scores.csv\n"
+          "  tail -f live.csv | deepsad score runs/orders - --follow --rejects bad.csv\n"
           "  deepsad score runs/orders new.csv --threshold target-fpr:0.001 --rejects bad.csv -o scores.csv",
       .positionals = {model_positional(), {"FILE", "the samples", true}},
       .options = {
@@ -237,6 +243,24 @@ Command declare_score() {
            .help = "set rows aside that cannot be used, with line and reason; else the first is an error",
            .default_text = "none",
            .range = "a file that does not exist"},
+          {.name = "follow",
+           .help = "score rows as they come, from a pipe or a file that grows, and watch for drift",
+           .default_text = "false",
+           .range = "true or false",
+           .group = kStreams},
+          {.name = "drift_alpha",
+           .value = "SHARE",
+           .help =
+               "warn once when scores stop looking like those of the calibration rows; of streams without "
+               "a change at most this share is warned of; 0: no test",
+           .default_text = "0.001",
+           .range = "0 <= x < 1",
+           .group = kStreams},
+          {.name = "exit_on_drift",
+           .help = "end with code 5 at that warning",
+           .default_text = "false",
+           .range = "true or false",
+           .group = kStreams},
           {.name = "member",
            .value = "NAME",
            .help = "which file of an archive to score",
