@@ -1,5 +1,6 @@
 #include "deepsad/core/parallel.h"
 
+#include <fmt/format.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -7,9 +8,12 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "deepsad/core/error.h"
 
 namespace deepsad {
 namespace {
@@ -117,6 +121,13 @@ struct ThreadPool::State {
       take_part(worker);
     }
   }
+
+  void end_threads() {
+    stopping.store(true, std::memory_order_relaxed);
+    generation.fetch_add(1, std::memory_order_release);
+    generation.notify_all();
+    for (auto& thread : threads) thread.join();
+  }
 };
 
 ThreadPool::ThreadPool(std::size_t n_threads)
@@ -124,15 +135,18 @@ ThreadPool::ThreadPool(std::size_t n_threads)
   const std::size_t n = state_->shares.size();
   state_->threads.reserve(n - 1);
   for (std::size_t worker = 1; worker < n; ++worker) {
-    state_->threads.emplace_back([state = state_.get(), worker] { state->work(worker); });
+    try {
+      state_->threads.emplace_back([state = state_.get(), worker] { state->work(worker); });
+    } catch (const std::system_error& error) {
+      state_->end_threads();
+      throw IoError(fmt::format("cannot start thread {} of {}: {}; ask for fewer threads", worker + 1, n,
+                                error.what()));
+    }
   }
 }
 
 ThreadPool::~ThreadPool() {
-  state_->stopping.store(true, std::memory_order_relaxed);
-  state_->generation.fetch_add(1, std::memory_order_release);
-  state_->generation.notify_all();
-  for (auto& thread : state_->threads) thread.join();
+  state_->end_threads();
 }
 
 std::size_t ThreadPool::n_threads() const {

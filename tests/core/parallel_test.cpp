@@ -1,13 +1,18 @@
 #include "deepsad/core/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "deepsad/core/error.h"
 
 namespace deepsad {
 namespace {
@@ -95,6 +100,25 @@ TEST(ThreadPool, RethrowsAfterAllWorkersEndedAndStaysUsable) {
 TEST(ThreadPool, ZeroMeansAllProcessors) {
   EXPECT_EQ(ThreadPool(0).n_threads(), available_processors());
 }
+
+// Sanitizers need more address space than the limit leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(ThreadPool, SaysThatTheSystemStartsNoMoreThreads) {
+  const auto with_little_memory = [] {
+    const rlimit limit{256UL << 20, 256UL << 20};  // room for some thirty stacks
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+    try {
+      const ThreadPool pool(1000);
+    } catch (const IoError& error) {
+      std::fputs(error.what(), stderr);
+      std::_Exit(0);
+    }
+    std::_Exit(1);
+  };
+  EXPECT_EXIT(with_little_memory(), ::testing::ExitedWithCode(0),
+              "cannot start thread [0-9]+ of 1000: .*; ask for fewer threads");
+}
+#endif
 
 }  // namespace
 }  // namespace deepsad

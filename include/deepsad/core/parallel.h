@@ -17,6 +17,7 @@ namespace deepsad {
 class ThreadPool {
  public:
   /// @param n_threads 0 means as many as the process may use.
+  /// @throws IoError if the system starts no more threads
   explicit ThreadPool(std::size_t n_threads = 1);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
