@@ -1,8 +1,17 @@
-# What `cmake --install` writes, in three components: the program, the library (find_package(deepsad) gives the target
-# deepsad::deepsad), and the module for mpirun (mpi/CMakeLists.txt). The Debian packages are made of the same components.
+# What `cmake --install` writes, in three components: the program, the library (find_package(deepsad) gives the targets
+# deepsad::deepsad and deepsad::scoring; pkg-config knows deepsad-scoring), and the module for mpirun (mpi/CMakeLists.txt). The
+# Debian packages are made of the same components.
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
 include(CMakePackageConfigHelpers)
-install(TARGETS deepsad EXPORT deepsadTargets
+set(libraries deepsad)
+if(TARGET deepsad_scoring)
+  list(APPEND libraries deepsad_scoring)
+  # Relative, so that the installed folder may move.
+  file(RELATIVE_PATH DEEPSAD_PC_UP ${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+  configure_file(cmake/deepsad-scoring.pc.in ${CMAKE_CURRENT_BINARY_DIR}/deepsad-scoring.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/deepsad-scoring.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+install(TARGETS ${libraries} EXPORT deepsadTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

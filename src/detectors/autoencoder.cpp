@@ -1,5 +1,6 @@
 #include "detectors/autoencoder.h"
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/storage/checksum.h"
@@ -68,6 +69,7 @@ std::string AutoencoderDetector::training_key(MatrixView<const float> x, const R
 }
 
 void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   const RowParts rows =
       phase_rows(data.semi, options_.exclude_labelled_anomalies, options_.training, context.seed, phase_);
   check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, phase_);

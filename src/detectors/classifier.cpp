@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "detectors/network_detector.h"
 #include "detectors/plan_cache.h"
@@ -55,6 +56,7 @@ class Classifier final : public Detector {
   }
 
   void fit(const TrainingSet& data, FitContext& context) override {
+    beyond_scoring();
     const RowParts rows = phase_rows(data.semi, false, options_.training, context.seed, "training");
     check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, "training");
     const auto n_anomalies = std::count(data.semi.begin(), data.semi.end(), SemiLabel::anomaly);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "detectors/network_detector.h"
 #include "detectors/plan_cache.h"
@@ -194,6 +195,7 @@ StateDict DeepGenerativeDetector::pretrain(const TrainingSet& data, FitContext& 
 }
 
 void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   const std::size_t n = data.x.rows();
   check_features(network_, data.x.cols(), n, "training");
   const RowParts rows = phase_rows(data.semi, false, options_.training, context.seed, "training");

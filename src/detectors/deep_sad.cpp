@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "detectors/autoencoder.h"
@@ -269,6 +270,7 @@ TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const Ro
 }
 
 void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   const DeepSadOptions& options = options_.base;
   phases_.clear();
   findings_.clear();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "detectors/plan_cache.h"
 #include "nn/score_functions.h"
@@ -23,6 +24,7 @@ class Hybrid final : public Detector {
   [[nodiscard]] std::string fit_report() const override { return detector_->fit_report(); }
 
   void fit(const TrainingSet& data, FitContext& context) override {
+    beyond_scoring();
     if (data.x.cols() != n_features()) {
       throw InvalidArgument(
           fmt::format("[hybrid] the encoder takes {} ({} values) but the data has {} features",

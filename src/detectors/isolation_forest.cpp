@@ -9,6 +9,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "detectors/network_detector.h"
@@ -167,6 +168,7 @@ class IsolationForest final : public Detector {
 };
 
 void IsolationForest::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   check_rows("isolation_forest", data.x);
   findings_.clear();
   report_ = Json::object();

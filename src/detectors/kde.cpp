@@ -8,6 +8,7 @@
 #include <limits>
 #include <numbers>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "detectors/network_detector.h"
@@ -269,6 +270,7 @@ void Kde::choose_bandwidth(FitContext& context) {
 }
 
 void Kde::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   check_rows("kde", data.x);
   findings_.clear();
   report_ = Json::object();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "deepsad/evaluation/roc_auc.h"
@@ -254,6 +255,7 @@ SupportVectorDetector::Selection SupportVectorDetector::select(const Rows& rows,
 }
 
 void SupportVectorDetector::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   check_rows(method().c_str(), data.x);
   phases_.clear();
   findings_.clear();

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "detectors/registry.h"
@@ -189,6 +190,7 @@ Matrix<float> VaeDetector::posteriors(MatrixView<const float> x, ThreadPool& poo
 }
 
 void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
   const RowParts rows =
       phase_rows(data.semi, options_.exclude_labelled_anomalies, options_.training, context.seed, phase_);
   check_features(network_, data.x.cols(), rows.train.size(), phase_);

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/aligned_buffer.h"
 #include "kernels/activation/activation.h"
 #include "kernels/batch_norm/batch_norm.h"
@@ -213,6 +214,7 @@ class UpsampleConvOp final : public PlanOp<T> {
                                    this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     const T* dy = this->d_output->at(place.slot);
     if (this->wants_weight_gradient) {
       const std::size_t n = shape_.in_channels * shape_.out_channels * shape_.kernel * shape_.kernel;
@@ -254,6 +256,7 @@ class DenseOp final : public PlanOp<T> {
         this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (this->wants_weight_gradient)
       kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
     if (this->d_input == nullptr) return;
@@ -264,6 +267,7 @@ class DenseOp final : public PlanOp<T> {
   // A weight's gradient is one sum over the batch: no partial sums to store, load and add up.
   [[nodiscard]] bool gradient_spans_batch() const override { return true; }
   void batch_gradient(std::size_t n_groups, std::size_t part, std::size_t parts) override {
+    beyond_scoring();
     constexpr std::size_t kBlock = 4;  // outputs; parts are whole blocks
     const std::size_t blocks = (n_out_ + kBlock - 1) / kBlock;
     const std::size_t first = std::min(n_out_, blocks * part / parts * kBlock);
@@ -325,6 +329,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void statistics(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (producer_pools_) return;
     const T* x = this->input->at(place.slot);
     kernels::channel_moments(channels_, height_ * width_, place.n_valid, x,
@@ -335,6 +340,7 @@ class BatchNormOp final : public PlanOp<T> {
 
   // Merges the groups' moments in group order: first the mean, then the squares about it.
   void finish_statistics(std::size_t n_groups, std::size_t n_samples) override {
+    beyond_scoring();
     const double plane = static_cast<double>(height_ * width_);
     const double count = plane * static_cast<double>(n_samples);
     const auto points = [&](std::size_t g) {
@@ -380,6 +386,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void sums(const GroupPlace<T>& place) override {
+    beyond_scoring();
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_backward_sums(channels_, normalised_plane(), place.n_valid, x, mean_.data(),
                                       inv_std_.data(), slope_, this->d_output->at(place.slot),
@@ -388,6 +395,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void finish_sums(std::size_t n_groups, std::size_t n_samples) override {
+    beyond_scoring();
     const double inverse_count = 1 / static_cast<double>(height_ * width_ * n_samples);
     std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
     std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
@@ -404,6 +412,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (this->d_input == nullptr || producer_unpools_) return;
     // Running statistics do not depend on the input: of the first half the activation's slope is wanted
     // alone, and mean_g_, mean_gx_ stay 0.
@@ -500,6 +509,7 @@ void ConvOp<T>::forward(const GroupPlace<T>& place) {
 
 template <class T>
 void ConvOp<T>::backward(const GroupPlace<T>& place) {
+  beyond_scoring();
   const T* x = this->input->at(place.slot);
   const T* dy = this->d_output->at(place.slot);
   if (this->wants_weight_gradient) {
@@ -533,6 +543,7 @@ class LeakyReluOp final : public PlanOp<T> {
                                 this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (this->d_input == nullptr) return;
     kernels::leaky_relu_backward(this->input->size() * kernels::kLanes, this->input->at(place.slot),
                                  this->d_output->at(place.slot), slope_, this->d_input->at(place.slot));
@@ -550,6 +561,7 @@ class SigmoidOp final : public PlanOp<T> {
                              this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (this->d_input == nullptr) return;
     kernels::sigmoid_backward(this->input->size() * kernels::kLanes, this->output->at(place.slot),
                               this->d_output->at(place.slot), this->d_input->at(place.slot));
@@ -568,6 +580,7 @@ class MaxPoolOp final : public PlanOp<T> {
                               this->output->at(place.slot), winner_.at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (this->d_input == nullptr) return;
     kernels::max_pool_backward(channels_, height_, width_, this->d_output->at(place.slot),
                                winner_.at(place.slot), this->d_input->at(place.slot));
@@ -588,6 +601,7 @@ class UpsampleOp final : public PlanOp<T> {
                               this->output->at(place.slot));
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     if (this->d_input == nullptr) return;
     kernels::upsample_backward(channels_, height_, width_, this->d_output->at(place.slot),
                                this->d_input->at(place.slot));

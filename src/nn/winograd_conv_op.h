@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "core/scoring_only.h"
 #include "deepsad/core/aligned_buffer.h"
 #include "kernels/winograd2d/winograd2d.h"
 #include "nn/plan_ops.h"
@@ -42,6 +43,7 @@ class WinogradConvOp final : public PlanOp<T> {
                                 this->output->at(place.slot), place.scratch);
   }
   void backward(const GroupPlace<T>& place) override {
+    beyond_scoring();
     const T* dy = this->d_output->at(place.slot);
     if (this->wants_weight_gradient) {
       kernels::winograd2d_weight_gradient(shape_, form_, this->input->at(place.slot), dy,
