@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # From the folders, not from git: a file that is not added yet counts too.
-mapfile -t files < <(find benchmarks cli examples include mpi src tests -name '*.h' -o -name '*.cpp')
+mapfile -t files < <(find benchmarks cli examples include mpi python src tests -name '*.h' -o -name '*.cpp')
 if [ "${1:-}" = --fix ]; then
   exec clang-format -i "${files[@]}"
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install_packages.sh build|test|fuzz|benchmark: installs the Debian packages that the build (and the tests, and the peers of
+# install_packages.sh build|python|test|fuzz|benchmark: installs the Debian packages that the build (and the tests, and the peers of
 # the benchmarks) need, only those missing.
 set -euo pipefail
 
@@ -8,16 +8,18 @@ build_packages=(
   libarchive-dev libboost-math-dev libcairo2-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libhwy-dev libisal-dev libopenmpi-dev libpng-dev libsqlite3-dev libssl-dev libturbojpeg0-dev
   libtomlplusplus-dev nlohmann-json3-dev
 )
-test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev nodejs npm openmpi-bin python3 python3-onnx)
+python_packages=(pybind11-dev python3-dev python3-numpy python3-pip python3-scipy python3-sklearn python3-venv)
+test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev mypy nodejs npm openmpi-bin python3 python3-onnx python3-pandas)
 fuzz_packages=(clang libclang-rt-dev)
 benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)
 
 case "${1:-}" in
   build) wanted=("${build_packages[@]}") ;;
-  test) wanted=("${build_packages[@]}" "${test_packages[@]}") ;;
+  python) wanted=("${build_packages[@]}" "${python_packages[@]}") ;;
+  test) wanted=("${build_packages[@]}" "${python_packages[@]}" "${test_packages[@]}") ;;
   fuzz) wanted=("${build_packages[@]}" "${fuzz_packages[@]}") ;;
-  benchmark) wanted=("${build_packages[@]}" "${test_packages[@]}" "${benchmark_packages[@]}") ;;
-  *) echo "usage: $0 build|test|fuzz|benchmark" >&2; exit 2 ;;
+  benchmark) wanted=("${build_packages[@]}" "${python_packages[@]}" "${test_packages[@]}" "${benchmark_packages[@]}") ;;
+  *) echo "usage: $0 build|python|test|fuzz|benchmark" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

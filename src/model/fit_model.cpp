@@ -53,7 +53,17 @@ void describe_rows(TrainOptions& options, std::span<const SemiLabel> semi) {
                     "anomalous one; label rows +1 (normal) or -1 (anomalous), or take the method vae",
                     options.method));
   }
-  validate(options);
+  if (options.method == "classifier" && options.ratio_known_outlier == 0) {
+    throw InvalidArgument(
+        "[fit] no row is labelled anomalous, but the classifier learns from labels what is anomalous; label "
+        "rows "
+        "-1");
+  }
+  // The ratios' range is that of sets that are drawn; of rows that are given all may be labelled.
+  TrainOptions checked = options;
+  checked.ratio_known_normal /= 2;
+  checked.ratio_known_outlier /= 2;
+  validate(checked);
 }
 
 Json summary_of(const TrainOptions& options, std::span<const SemiLabel> semi) {

@@ -105,6 +105,15 @@ TEST(FitModel, ImagesAreWholeNumbersUpTo255) {
                   HasSubstr("rows: row 2, pixel 5 (both counted from 0): found 0.5, wanted a whole number")));
 }
 
+TEST(FitModel, AllRowsMayBeLabelled) {
+  const std::vector<double> values = numbers(kRows * kFeatures, 6);
+  const std::vector<SemiLabel> normal(kRows, SemiLabel::normal);
+  const FittedModel fitted = fit(quick("ssad"), raw(values, kFeatures), normal);
+  EXPECT_EQ(fitted.options.ratio_known_normal, 1);
+  EXPECT_THAT([&] { (void)fit(quick("classifier"), raw(values, kFeatures), normal); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("no row is labelled anomalous, but the classifier")));
+}
+
 TEST(FitModel, RefusesWhatItCannotDo) {
   std::vector<double> values = numbers(kRows * kFeatures, 4);
   const RawRows rows = raw(values, kFeatures);
