@@ -88,10 +88,7 @@ std::uint64_t score_text(TableScorer scorer, const Arguments& arguments, Console
   const auto rejects =
       arguments.has("rejects") ? std::make_unique<NewFile>(arguments.text("rejects")) : nullptr;
   if (rejects) rejects->append(kRejectsHeader);
-  std::string found;
-  for (const std::string& message : scorer.messages()) found += (found.empty() ? "" : "; ") + message;
-  console.note(fmt::format("{}: {}",
-                           arguments.text("FILE") == "-" ? "standard input" : arguments.text("FILE"), found));
+  note_messages(arguments.text("FILE"), scorer.messages(), console);
   std::uint64_t n_rejected = 0;
   ScoredChunk chunk;
   while (scorer.next(kChunkRows, chunk, pool)) {

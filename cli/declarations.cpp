@@ -175,26 +175,66 @@ Command declare_baseline_ssad() {
 }
 
 Command declare_evaluate() {
-  return {
+  Command command = {
       .name = "evaluate",
-      .summary = "Score the test part of a data set with a stored model.",
+      .summary = "Compare a stored model's scores with the truth.",
       .details =
-          "Takes the split from the model, so that no training row is scored, and refuses data other than\n"
-          "those it was trained on. The AUC of the run comes out again, to the last bit.",
-      .positionals = {model_positional(), {"DATASET", "the set it was trained on; may be left out", false}},
-      .options = {data_dir_option(),
-                  threads_option(),
-                  {.name = "scores",
-                   .value = "FILE",
-                   .help = "write index, label, class and score of every test row to a new CSV file",
-                   .default_text = "none",
-                   .range = "a file that does not exist"},
-                  {.name = "page",
-                   .value = "FILE",
-                   .help = "write curves, histogram and pictures as a new HTML page",
-                   .default_text = "none",
-                   .range = "a file that does not exist"},
-                  {.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
+          "On the test part of the set it was trained on: takes the split from the model, so that no "
+          "training row is\n"
+          "scored, and refuses data other than those it was trained on. The AUC of the run comes out again, "
+          "to the last\n"
+          "bit. Or on a file of one's own with a column of labels, read through the model's schema.\n"
+          "\n"
+          "AUC and average precision with bootstrap intervals; at the threshold false alarms, recall, "
+          "precision and F1\n"
+          "with exact intervals; each class, known and novel anomalies apart (docs/evaluation.md).\n"
+          "\n"
+          "  deepsad evaluate runs/cardio\n"
+          "  deepsad evaluate runs/orders labelled.csv --truth-column fraud --truth-map 1=anomaly,0=normal",
+      .positionals = {model_positional(),
+                      {"DATA", "a file with labels, or the set the model was trained on; without it that set",
+                       false}},
+      .options = {
+          data_dir_option(),
+          threads_option(),
+          {.name = "threshold",
+           .value = "THRESHOLD",
+           .help = "judge this threshold instead of the model's",
+           .default_text = "the model's, if it has one",
+           .range = "a score, target-fpr:RATE, quantile:Q, contamination:SHARE"},
+          {.name = "bootstrap",
+           .value = "N",
+           .help = "repetitions behind the intervals of AUC and average precision; fewer for very many rows",
+           .default_text = "1000",
+           .range = "0 <= x <= 1000000; 0: no intervals",
+           .unit = "repetitions"},
+          {.name = "class_column",
+           .value = "COLUMN",
+           .help = "text files: report each text of this column by itself",
+           .default_text = "the column of labels, if it has more than two texts",
+           .range = "a name, or a position from 1"},
+          {.name = "known_classes",
+           .value = "LIST",
+           .help = "files: classes whose anomalies training was shown, to tell known from novel anomalies",
+           .default_text = "none",
+           .range = "classes, separated by commas"},
+          {.name = "scores",
+           .value = "FILE",
+           .help = "write index, label, class and score of every test row to a new CSV file",
+           .default_text = "none",
+           .range = "a file that does not exist"},
+          {.name = "page",
+           .value = "FILE",
+           .help = "data sets: write curves, histogram and pictures as a new HTML page",
+           .default_text = "none",
+           .range = "a file that does not exist"},
+          {.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"}}};
+  for (const Option& option : column_options())
+    if (option.name.starts_with("label") || option.name.starts_with("truth"))
+      command.options.push_back(option);
+  const std::vector<Option> text = text_options();
+  command.options.insert(command.options.end(), text.begin(), text.end());
+  return command;
 }
 
 Command declare_score() {

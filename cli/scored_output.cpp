@@ -28,6 +28,12 @@ std::optional<Threshold> threshold_option(const Arguments& arguments, const Mode
   }
 }
 
+void note_messages(const std::string& file, const std::vector<std::string>& messages, Console& console) {
+  std::string found;
+  for (const std::string& message : messages) found += (found.empty() ? "" : "; ") + message;
+  console.note(fmt::format("{}: {}", file == "-" ? "standard input" : file, found));
+}
+
 ScoredOutput::ScoredOutput(const std::string& path, Console& console) : console_(console) {
   if (!path.empty()) file_ = std::make_unique<NewFile>(path);
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "arguments.h"
 #include "console.h"
@@ -17,6 +18,9 @@ namespace deepsad::cli {
 /// --threshold KIND:VALUE or a score, chosen on the model's calibration rows; empty if it was not given.
 /// @throws InvalidArgument naming the option
 [[nodiscard]] std::optional<Threshold> threshold_option(const Arguments& arguments, const Model& model);
+
+/// One line on standard error: what was detected and counted in a file.
+void note_messages(const std::string& file, const std::vector<std::string>& messages, Console& console);
 
 /// Text to standard output, or to a new file (--out) that appears when it is complete.
 class ScoredOutput {

@@ -1,0 +1,121 @@
+// deepsad evaluate on files of one's own, as a user runs it.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/program.h"
+
+namespace deepsad::test {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+class EvaluateFile : public ::testing::Test {
+ protected:
+  // Rows around the two bananas, and some far away.
+  static std::string rows(const std::string& header, const std::string& normal, const std::string& near,
+                          const std::string& far) {
+    std::string text = header + "\n";
+    for (int i = 0; i < 60; ++i)
+      text += std::to_string(i % 7 * 0.1) + "," + std::to_string(i % 5 * 0.1) + "," + normal + "\n";
+    for (int i = 0; i < 5; ++i) text += std::to_string(2.0 + i) + ",3," + near + "\n";
+    for (int i = 0; i < 5; ++i) text += std::to_string(-90.0 - i) + ",80," + far + "\n";
+    return text;
+  }
+  static std::string run_folder() {
+    static const TemporaryFolder folder;
+    static const int code = run_deepsad({"train", "toy2d", "--n-epochs", "2", "--ae-n-epochs", "2", "--seed",
+                                         "1", "--out", folder.path("run"), "--quiet"})
+                                .exit_code;
+    EXPECT_EQ(code, 0);
+    return folder.path("run");
+  }
+  Outcome evaluate(std::vector<std::string> more) {
+    more.insert(more.begin(), {"evaluate", run_folder()});
+    return run_deepsad(more);
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(EvaluateFile, ReportsWholeClassesAndThreshold) {
+  write_text(folder_.path("t.csv"), rows("x,y,what", "0", "1", "2"));
+  const Outcome outcome = evaluate({folder_.path("t.csv"), "--truth-column", "what", "--truth-map",
+                                    "0=normal,1=anomaly,2=anomaly", "--known-classes", "1", "--threshold",
+                                    "20", "--json", "--scores", folder_.path("scores.csv")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_EQ(json.at("test_rows").at("normal"), 60);
+  EXPECT_EQ(json.at("test_rows").at("anomaly"), 10);
+  EXPECT_GT(json.at("test_auc").get<double>(), 0.9);
+  EXPECT_EQ(json.at("bootstrap").at("repetitions"), 1000);
+  EXPECT_EQ(json.at("threshold").at("value"), 20);
+  EXPECT_EQ(json.at("classes").size(), 3u);
+  EXPECT_EQ(json.at("kinds").at(0).at("rows"), 5);
+  EXPECT_EQ(json.at("kinds").at(1).at("name"), "novel anomalies");
+  EXPECT_EQ(read_text(folder_.path("scores.csv")).rfind("index,label,class,score\n0,0,0,", 0), 0u);
+  // Fewer bootstrap repetitions change the intervals, not what they are about.
+  const Json again = Json::parse(evaluate({folder_.path("t.csv"), "--truth-column", "3", "--truth-map",
+                                           "0=normal,1=anomaly,2=anomaly", "--bootstrap", "0", "--json"})
+                                     .out);
+  EXPECT_EQ(again.at("test_auc"), json.at("test_auc"));
+  EXPECT_FALSE(again.contains("bootstrap"));
+  EXPECT_FALSE(again.contains("threshold"));
+}
+
+TEST_F(EvaluateFile, LeavesRowsWithoutLabelOut) {
+  write_text(folder_.path("t.csv"), rows("x,y,status", "ok", "", "fraud"));
+  const Outcome outcome = evaluate({folder_.path("t.csv"), "--label-column", "status"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("test rows          60 normal, 5 anomalous\n"), std::string::npos)
+      << outcome.out;
+  EXPECT_NE(outcome.err.find("5 rows without a label left out"), std::string::npos) << outcome.err;
+}
+
+TEST_F(EvaluateFile, ReadsArraysToo) {
+  write_mat_matrix(folder_.path("t.mat"), "X", {0, 0, 1, 1, 90, 90}, 3, 2);
+  const Outcome outcome = evaluate({folder_.path("t.mat"), "--truth-column", "y"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("has no labels \"y\""), std::string::npos) << outcome.err;
+}
+
+TEST_F(EvaluateFile, RefusesWithPlaceAndRemedy) {
+  write_text(folder_.path("t.csv"), rows("x,y,what", "ok", "fraud", "attack"));
+  write_text(folder_.path("few.csv"), rows("x,z,what", "ok", "fraud", "attack"));
+  const std::string file = folder_.path("t.csv");
+  struct Case {
+    std::vector<std::string> words;
+    int exit_code;
+    std::string message;
+  };
+  for (const Case& c : std::vector<Case>{
+           {{file}, 2, "give --truth-column"},
+           {{file, "--truth-column", "wat"}, 2, "did you mean \"what\""},
+           {{file, "--truth-column", "what", "--truth-map", "ok=normal,fraud=anomaly"}, 3, "t.csv:67:"},
+           {{file, "--truth-column", "what", "--known-classes", "frauds"}, 2, "did you mean \"fraud\"?"},
+           {{file, "--truth-column", "what", "--bootstrap", "-1"}, 2, "--bootstrap: got \"-1\""},
+           {{file, "--truth-column", "what", "--class-column", "kind"},
+            2,
+            "the class column: there is no column"},
+           {{file, "--truth-column", "what", "--page", folder_.path("p")}, 2, "--page: is for"},
+           {{folder_.path("few.csv"), "--truth-column", "what"}, 3, "missing \"y\", unknown \"z\""},
+           {{"glyphs"}, 2, "the model was trained on toy2d"},
+           {{folder_.path("none.csv")}, 2, "none.csv"}}) {
+    const Outcome outcome = evaluate(c.words);
+    EXPECT_EQ(outcome.exit_code, c.exit_code) << c.message << outcome.err;
+    EXPECT_NE(outcome.err.find(c.message), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
+TEST_F(EvaluateFile, OfASetShowsIntervalsAndClasses) {
+  const Json json = Json::parse(evaluate({"--json", "--threshold", "1"}).out);
+  EXPECT_EQ(json.at("classes").size(), 3u);
+  EXPECT_EQ(json.at("threshold").at("quiet").get<int>() + json.at("threshold").at("false_alarms").get<int>(),
+            500);
+  EXPECT_LT(json.at("bootstrap").at("test_auc").at(0).get<double>(), json.at("test_auc").get<double>());
+}
+
+}  // namespace
+}  // namespace deepsad::test
