@@ -5,6 +5,7 @@
 #include "deepsad/core/error.h"
 #include "deepsad/core/parallel.h"
 #include "deepsad/interchange/onnx.h"
+#include "deepsad/interchange/torch_checkpoint.h"
 #include "deepsad/model/model.h"
 #include "deepsad/storage/atomic_file.h"
 #include "shared_options.h"
@@ -15,12 +16,14 @@ int run_export(const Arguments& arguments, Console& console) {
   if (verify == arguments.has("out")) {
     throw InvalidArgument(
         verify ? "--out and --verify exclude each other: one writes a file, the other reads one"
-               : "give the file to write, --out FILE.onnx, or one to check, --verify FILE.onnx");
+               : "give the file to write, --out FILE, or one to check, --verify FILE.onnx");
   }
   const std::string kind = arguments.text("to");
   if (verify && !kind.empty()) throw InvalidArgument("--verify reads ONNX files only; leave --to out");
-  if (!verify && kind.empty()) throw InvalidArgument("give the kind of file to write: --to onnx");
-  if (!verify && kind != "onnx") throw InvalidArgument(fmt::format("--to: got {}, wanted onnx", kind));
+  if (!verify && kind.empty())
+    throw InvalidArgument("give the kind of file to write: --to onnx or --to torch");
+  if (!verify && kind != "onnx" && kind != "torch")
+    throw InvalidArgument(fmt::format("--to: got {}, wanted onnx or torch", kind));
   ThreadPool pool(threads(arguments));
   const Model model = Model::load(arguments.text("MODEL"));
   if (verify) {
@@ -34,6 +37,10 @@ int run_export(const Arguments& arguments, Console& console) {
     return kDone;
   }
   const std::string path = arguments.text("out");
+  if (kind == "torch") {
+    write_file(path, torch_checkpoint(model));
+    return kDone;
+  }
   const std::vector<std::uint8_t> bytes = to_onnx(model, pool);
   (void)check_onnx(bytes, path, &model, pool);  // a graph that computes something else is never written
   write_file(path, bytes);

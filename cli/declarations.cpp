@@ -335,23 +335,26 @@ Command declare_inspect() {
 
 Command declare_export() {
   return {.name = "export",
-          .summary = "Write a stored model as an ONNX file, or check one.",
+          .summary = "Write a stored model as an ONNX file or a PyTorch checkpoint.",
           .details =
-              "The file holds scaling, network, score and, if the model has a threshold, the label, and 32 "
-              "probe\n"
-              "rows with their scores. It is checked before it is written; --verify checks it again, "
-              "wherever it\n"
-              "has been since, by computing its graph for these rows and comparing with MODEL.\n"
+              "onnx   scaling, network, score and, if the model has a threshold, the label, and 32 probe "
+              "rows with\n"
+              "       their scores (docs/onnx.md). It is checked before it is written; --verify checks it "
+              "again,\n"
+              "       wherever it has been since, by computing its graph for these rows and comparing with "
+              "MODEL.\n"
+              "torch  a checkpoint that PyTorch and the published code read (docs/pytorch.md).\n"
               "\n"
               "  deepsad export model.safetensors --to onnx --out model.onnx\n"
-              "  deepsad export model.safetensors --verify model.onnx",
+              "  deepsad export model.safetensors --verify model.onnx\n"
+              "  deepsad export model.safetensors --to torch --out model.tar",
           .positionals = {{"MODEL", "a model.safetensors", true}},
           .options = {{.name = "to",
                        .value = "KIND",
                        .help = "the kind of file",
                        .default_text = "none",
-                       .range = "onnx",
-                       .choices = {"onnx"}},
+                       .range = "onnx or torch",
+                       .choices = {"onnx", "torch"}},
                       {.name = "out",
                        .value = "FILE",
                        .help = "the file to write",
@@ -360,10 +363,41 @@ Command declare_export() {
                        .short_name = "o"},
                       {.name = "verify",
                        .value = "FILE",
-                       .help = "check an exported file instead",
+                       .help = "check an exported ONNX file instead",
                        .default_text = "none",
                        .range = "an ONNX file of deepsad"},
                       threads_option()}};
+}
+
+Command declare_import() {
+  std::vector<Option> options{{.name = "out",
+                               .value = "FILE",
+                               .help = "the model file to write",
+                               .default_text = "none",
+                               .range = "a file that does not exist",
+                               .short_name = "o"}};
+  for (const char* name :
+       {"network", "dataset", "data_dir", "normal_class", "seed", "scaling", "num_threads"}) {
+    options.push_back(command_line_option(*find_train_option(name)));
+    options.back().group = "Options";
+  }
+  return {
+      .name = "import",
+      .summary = "Turn a checkpoint of the published PyTorch code into a model file.",
+      .details =
+          "FILE is a model.tar of the published Deep SAD or of its deep generative models, or what `deepsad\n"
+          "export --to torch` wrote. Nothing in it is executed. The network is told by its tensors. A "
+          "checkpoint\n"
+          "does not say which data it belongs to; with --dataset (and --normal-class, for tables --seed, "
+          "both as\n"
+          "in the run) `deepsad evaluate` gives the AUC of the run. Without, images can be scored, and "
+          "tables with\n"
+          "--scaling none, whose rows must come scaled (docs/pytorch.md).\n"
+          "\n"
+          "  deepsad import model.tar --dataset mnist --normal-class 3 --data-dir DATA -o mnist.safetensors\n"
+          "  deepsad import model.tar --dataset cardio --seed 1 --data-dir DATA -o cardio.safetensors",
+      .positionals = {{"FILE", "a checkpoint", true}},
+      .options = std::move(options)};
 }
 
 Command declare_experiment_run() {

@@ -36,6 +36,7 @@ constexpr std::array kCommands{
     CommandEntry{"score", declare_score, run_score},
     CommandEntry{"inspect", declare_inspect, run_inspect},
     CommandEntry{"export", declare_export, run_export},
+    CommandEntry{"import", declare_import, run_import},
     CommandEntry{"experiment run", declare_experiment_run, run_experiment_run},
     CommandEntry{"experiment list", declare_experiment_list, run_experiment_list},
     CommandEntry{"experiment status", declare_experiment_status, run_experiment_status},

@@ -9,7 +9,7 @@ build_packages=(
   libtomlplusplus-dev nlohmann-json3-dev
 )
 python_packages=(pybind11-dev python3-dev python3-numpy python3-pip python3-scipy python3-sklearn python3-venv)
-test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev mypy nodejs npm openmpi-bin python3 python3-onnx python3-pandas)
+test_packages=(chromium clang-format debootstrap dpkg-dev fish groff-base zsh googletest libbenchmark-dev libgmock-dev libgtest-dev libmatio-dev mypy nodejs npm openmpi-bin python3 python3-onnx python3-pandas python3-torch)
 fuzz_packages=(clang libclang-rt-dev)
 benchmark_packages=(libopenblas0-pthread python3-cvxopt python3-numpy python3-scipy python3-sklearn python3-torch)
 

@@ -572,6 +572,12 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
 Evaluation evaluate_model(const Model& model, const std::string& dataset, const std::string& data_dir,
                           std::size_t n_threads, const Observer& observer) {
   const DataSetup& setup = model.setup();
+  if (setup.data_checksum.empty()) {
+    throw InvalidArgument(
+        "the model does not know which data it was trained on, so no rows are certain to be none of its "
+        "training rows; "
+        "use `deepsad score` for rows of your own");
+  }
   if (!dataset.empty() && dataset != setup.dataset) {
     throw InvalidArgument(
         fmt::format("the model was trained on {}, so its normal classes and held-out rows mean nothing for "

@@ -118,8 +118,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(std::vector<std::string>{"train"}, std::vector<std::string>{"baseline", "semidgm"},
                       std::vector<std::string>{"evaluate"}, std::vector<std::string>{"score"},
                       std::vector<std::string>{"inspect"}, std::vector<std::string>{"export"},
-                      std::vector<std::string>{"data", "list"}, std::vector<std::string>{"data", "info"},
-                      std::vector<std::string>{"data", "fetch"}, std::vector<std::string>{"version"}));
+                      std::vector<std::string>{"import"}, std::vector<std::string>{"data", "list"},
+                      std::vector<std::string>{"data", "info"}, std::vector<std::string>{"data", "fetch"},
+                      std::vector<std::string>{"version"}));
 
 // Processor time, because other programs may have the processor; the sanitizers' start alone takes longer.
 TEST(Help, StartsFast) {

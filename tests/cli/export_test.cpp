@@ -57,8 +57,8 @@ TEST(Export, RefusesWithTheReasonAndWritesNothing) {
   };
   const std::vector<Case> cases{
       {{"export", model}, 2, "give the file to write, --out FILE"},
-      {{"export", model, "--out", file}, 2, "give the kind of file to write: --to onnx"},
-      {{"export", model, "--to", "onx", "--out", file}, 2, "--to: got onx, wanted onnx"},
+      {{"export", model, "--out", file}, 2, "give the kind of file to write: --to onnx or --to torch"},
+      {{"export", model, "--to", "onx", "--out", file}, 2, "--to: got onx, wanted onnx or torch"},
       {{"export", model, "--verify", file, "--out", file}, 2, "--out and --verify exclude each other"},
       {{"export", model, "--verify", file, "--to", "onnx"}, 2, "leave --to out"},
       {{"export", forest, "--to", "onnx", "--out", file}, 2, "isolation_forest cannot be exported to ONNX"},
