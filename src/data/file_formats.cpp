@@ -14,6 +14,7 @@
 #include "deepsad/data/cifar.h"
 #include "deepsad/data/idx.h"
 #include "deepsad/data/numpy.h"
+#include "deepsad/storage/pickle.h"
 
 namespace deepsad {
 namespace {
@@ -33,8 +34,10 @@ bool is_npy(Start start) {
 bool is_image(Start start) {
   return looks_like_image(start.data(), start.size());
 }
-// No magic number: the labels of the first and the second record must be labels.
+// No magic number: the labels of the first and the second record must be labels. Or a pickle, the Python
+// version.
 bool is_cifar(Start start) {
+  if (!start.empty() && start[0] == kPickleStart) return true;
   return start.size() >= kCifarRecordBytes && start[0] < kCifarClasses &&
          (start.size() == kCifarRecordBytes || start[kCifarRecordBytes] < kCifarClasses);
 }
@@ -92,9 +95,8 @@ struct ForeignFormat {
   std::string_view name;
 };
 using namespace std::string_view_literals;
-constexpr std::array<ForeignFormat, 3> kForeignFormats = {{{"\x89HDF\r\n"sv, "an HDF5 file"},
-                                                           {"\x80\x02"sv, "a Python pickle"},
-                                                           {"\x28\xb5\x2f\xfd"sv, "zstd-compressed"}}};
+constexpr std::array<ForeignFormat, 2> kForeignFormats = {
+    {{"\x89HDF\r\n"sv, "an HDF5 file"}, {"\x28\xb5\x2f\xfd"sv, "zstd-compressed"}}};
 
 std::string describe(Start start) {
   if (start.empty()) return "an empty file";

@@ -50,8 +50,12 @@ constexpr std::array<std::size_t, 10> k1000Each = {1000, 1000, 1000, 1000, 1000,
 constexpr std::array<std::string_view, 4> kMnistFolders = {"mnist", "MNIST/raw", "MyMNIST/raw", ""};
 constexpr std::array<std::string_view, 4> kFmnistFolders = {"fmnist", "FashionMNIST/raw",
                                                             "MyFashionMNIST/raw", ""};
-constexpr std::array<std::string_view, 4> kCifarFolders = {"cifar10", "cifar10/cifar-10-batches-bin",
-                                                           "cifar-10-batches-bin", ""};
+constexpr std::array<std::string_view, 6> kCifarFolders = {"cifar10",
+                                                           "cifar10/cifar-10-batches-bin",
+                                                           "cifar-10-batches-bin",
+                                                           "cifar10/cifar-10-batches-py",
+                                                           "cifar-10-batches-py",
+                                                           ""};
 constexpr std::array<std::string_view, 2> kTableFolders = {"odds", ""};
 
 constexpr std::array<std::string_view, 3> kMnistMirrors = {
@@ -278,8 +282,9 @@ constexpr std::array<NamedSetInfo, 9> kNamedSets = {{
 // -------------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, 3> kSuffixes = {"", ".gz", ".xz"};
-constexpr std::string_view kCifarArchive = "cifar-10-binary.tar.gz";
-constexpr std::array<std::string_view, 2> kCifarPython = {"cifar-10-batches-py", "cifar-10-python.tar.gz"};
+constexpr std::array<std::string_view, 2> kCifarArchives = {"cifar-10-binary.tar.gz",
+                                                            "cifar-10-python.tar.gz"};
+constexpr std::uint64_t kPickleAllowance = std::uint64_t{1} << 20;  // names of files, labels
 constexpr std::uint64_t kHeaderAllowance = 4096;  // more than any header of the formats here
 
 std::size_t total(std::span<const std::size_t> counts) {
@@ -300,6 +305,14 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
+// Of a pickled batch that of the same records in the binary version.
+std::string checksum_of(ByteStream& content, SetKind kind) {
+  if (kind == SetKind::cifar_images && is_pickled_cifar_batch(content))
+    return read_cifar_batch(content).sources.front().sha256;
+  content.skip_to_end();
+  return content.content_sha256();
+}
+
 // The file in one of its compressions, or "". matio needs plain MAT files.
 std::string find_file(const NamedSetInfo& set, const std::string& folder, std::string_view name) {
   for (const std::string_view suffix : kSuffixes) {
@@ -313,7 +326,6 @@ std::string find_file(const NamedSetInfo& set, const std::string& folder, std::s
 [[noreturn]] void fail_missing(const NamedSetInfo& set, const std::string& data_dir) {
   std::string text = fmt::format("{}: does not hold the set {}; looked in", data_dir, set.name);
   if (!exists(data_dir)) text = fmt::format("{}: is not there; looked for the set {} in", data_dir, set.name);
-  std::string python;
   for (const std::string_view sub : set.folders) {
     const std::string folder = join_path(data_dir, sub);
     if (!exists(folder)) {
@@ -326,18 +338,9 @@ std::string find_file(const NamedSetInfo& set, const std::string& folder, std::s
         lacking += fmt::format("{}{}", lacking.empty() ? "" : ", ", file.name);
     }
     text += fmt::format("\n  {}: lacks {}", folder, lacking);
-    if (set.kind != SetKind::cifar_images) continue;
-    text += fmt::format(" and {}", kCifarArchive);
-    for (const std::string_view name : kCifarPython) {
-      if (exists(join_path(folder, name))) python = join_path(folder, name);
-    }
+    if (set.kind == SetKind::cifar_images) text += fmt::format(" and {}", fmt::join(kCifarArchives, ", "));
   }
   if (set.kind != SetKind::table) text += "\n(each plain, .gz or .xz)";
-  if (!python.empty()) {
-    text +=
-        fmt::format("\n{} is the Python version of CIFAR-10 (pickled batches), wanted the binary version, {}",
-                    python, kCifarArchive);
-  }
   throw DataError(
       fmt::format("{}\nget it with `deepsad data fetch {} --data-dir {}`", text, set.name, data_dir));
 }
@@ -443,10 +446,12 @@ void load_cifar_set(const NamedSetInfo& set, const FoundSet& found, const LoadOp
     for_each_index(options.pool, kCifarBatches, [&](std::size_t i) {
       if (i + 1 < kCifarBatches ? !with_train : !with_test) return;
       constexpr std::uint64_t kRecords = 10000;
-      const auto in = open_file(found.paths[i], kRecords * kCifarRecordBytes + kHeaderAllowance);
+      const auto in = open_file(found.paths[i], kRecords * kCifarRecordBytes + kPickleAllowance);
       in->want_content_sha256();
+      const bool pickled = is_pickled_cifar_batch(*in);
       batches[i] = read_cifar_batch(*in);
-      loaded.files[i] = classify(set.files[i], found.paths[i], in->content_sha256());
+      loaded.files[i] = classify(set.files[i], found.paths[i],
+                                 pickled ? batches[i].sources.front().sha256 : in->content_sha256());
     });
     parts = join_cifar_batches(batches);
   }
@@ -490,12 +495,16 @@ std::optional<FoundSet> find_named_set(const NamedSetInfo& set, const std::strin
     FoundSet found{join_path(data_dir, sub), {}, false};
     for (const NamedSetFile& file : set.files) {
       std::string path = find_file(set, found.folder, file.name);
+      if (path.empty() && set.kind == SetKind::cifar_images)
+        path = find_file(set, found.folder, file.name.substr(0, file.name.rfind('.')));  // the Python version
       if (path.empty()) break;
       found.paths.push_back(std::move(path));
     }
     if (found.paths.size() == set.files.size()) return found;
-    const std::string archive = join_path(found.folder, kCifarArchive);
-    if (set.kind == SetKind::cifar_images && is_file(archive)) {
+    if (set.kind != SetKind::cifar_images) continue;
+    for (const std::string_view name : kCifarArchives) {
+      const std::string archive = join_path(found.folder, name);
+      if (!is_file(archive)) continue;
       found.paths = {archive};
       found.is_archive = true;
       return found;
@@ -507,15 +516,14 @@ std::optional<FoundSet> find_named_set(const NamedSetInfo& set, const std::strin
 std::vector<FileCheck> check_named_set(const NamedSetInfo& set, const FoundSet& found) {
   std::vector<FileCheck> checks;
   if (found.is_archive) {
-    for_each_member(found.paths.front(), kDefaultMaxBytes,
-                    [&](const std::string& member, ByteStream& content) {
-                      for (const NamedSetFile& file : set.files) {
-                        if (std::filesystem::path(member).filename() == file.name) {
-                          checks.push_back(classify(file, content.name(), content.file_sha256()));
-                        }
-                      }
-                      return true;
-                    });
+    for_each_member(
+        found.paths.front(), kDefaultMaxBytes, [&](const std::string& member, ByteStream& content) {
+          const auto batch = cifar_batch_of(std::filesystem::path(member).filename().string());
+          if (batch) {
+            checks.push_back(classify(set.files[*batch], content.name(), checksum_of(content, set.kind)));
+          }
+          return true;
+        });
     if (checks.size() != set.files.size()) {
       throw DataError(fmt::format("{}: holds {} of the {} files of {}", found.paths.front(), checks.size(),
                                   set.files.size(), set.name));
@@ -525,8 +533,7 @@ std::vector<FileCheck> check_named_set(const NamedSetInfo& set, const FoundSet& 
   for (std::size_t i = 0; i < found.paths.size(); ++i) {
     const auto content = open_file(found.paths[i]);
     content->want_content_sha256();
-    content->skip_to_end();
-    checks.push_back(classify(set.files[i], found.paths[i], content->content_sha256()));
+    checks.push_back(classify(set.files[i], found.paths[i], checksum_of(*content, set.kind)));
   }
   return checks;
 }

@@ -80,12 +80,14 @@ Probe probe_from_json(const std::string& text, std::size_t n_features, const std
       refuse(fmt::format("hold {} rows, {} scores and {} tolerances", rows.size(), probe.scores.size(),
                          probe.tolerances.size()));
     }
+    for (std::size_t i = 0; i < rows.size(); ++i) {  // before memory is taken for what the graph claims
+      if (rows[i].size() != n_features)
+        refuse(
+            fmt::format("have {} values in row {}, but the graph takes {}", rows[i].size(), i, n_features));
+    }
     probe.rows = Matrix<double>(rows.size(), n_features);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto row = rows[i].get<std::vector<double>>();
-      if (row.size() != n_features) {
-        refuse(fmt::format("have {} values in row {}, but the graph takes {}", row.size(), i, n_features));
-      }
       std::copy(row.begin(), row.end(), probe.rows.row(i).begin());
     }
   } catch (const Json::exception& error) {
@@ -142,12 +144,35 @@ double compare(const Probe& probe, const Scores& found, const std::string& sourc
   return largest;
 }
 
-OnnxArray rows_as_input(const Probe& probe, const OnnxValue& input) {
-  OnnxArray x{.type = input.type, .shape = {probe.rows.rows}, .values = {}};
+/// Outputs of the graph for the probe rows, one value a row. Row by row, so that large networks need little
+/// memory.
+struct GraphOutputs {
+  std::vector<double> scores;
+  std::vector<double> labels;  // empty: the graph gives none
+};
+
+GraphOutputs evaluate_rows(const OnnxFile& file, const Matrix<double>& rows, const std::string& source) {
+  const OnnxValue& input = file.inputs[0];
+  OnnxArray x{.type = input.type, .shape = {1}, .values = {}};
   for (std::size_t i = 1; i < input.shape.size(); ++i)
     x.shape.push_back(static_cast<std::size_t>(input.shape[i]));
-  x.values.assign(probe.rows.values.data(), probe.rows.values.data() + probe.rows.rows * probe.rows.cols);
-  return x;
+  GraphOutputs outputs;
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    x.values.assign(rows.row(i).begin(), rows.row(i).end());
+    const auto row = evaluate_onnx(file, {{input.name, x}}, source);
+    const auto value = [&](const char* name, std::vector<double>& to) {
+      const auto found = row.find(name);
+      if (found == row.end()) return false;
+      if (found->second.values.size() != 1)
+        throw DataError(fmt::format("{}: its output \"{}\" is not one value a row", source, name));
+      to.push_back(found->second.values[0]);
+      return true;
+    };
+    if (!value(kOnnxScore, outputs.scores))
+      throw DataError(fmt::format("{}: its graph has no output \"{}\"", source, kOnnxScore));
+    (void)value(kOnnxLabel, outputs.labels);
+  }
+  return outputs;
 }
 
 std::size_t values_per_row(const OnnxValue& input, const std::string& source) {
@@ -157,6 +182,28 @@ std::size_t values_per_row(const OnnxValue& input, const std::string& source) {
     shape.push_back(static_cast<std::size_t>(input.shape[i]));
   }
   return n_elements(shape);
+}
+
+/// @throws ModelError if a label is not what the score and the threshold give; DataError if that is no
+/// threshold
+void check_labels(std::span<const double> labels, const std::string& threshold_text, const Probe& probe,
+                  const std::string& source) {
+  const double threshold = [&] {
+    try {
+      return threshold_from_json(threshold_text).value;
+    } catch (const InvalidArgument& error) {
+      throw DataError(fmt::format("{}: damaged: its metadata \"{}\": {}", source, kThreshold, error.what()));
+    }
+  }();
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const double distance = static_cast<double>(probe.scores[i]) - threshold;
+    if (std::abs(distance) <= probe.tolerances[i] || (labels[i] != 0) == (distance > 0))
+      continue;  // rounding may decide
+    throw ModelError(
+        fmt::format("{}: probe row {}: its score is {} and the threshold {}, but its graph labels it "
+                    "otherwise; it was altered. Export the model again",
+                    source, i, probe.scores[i], threshold));
+  }
 }
 
 }  // namespace
@@ -209,32 +256,15 @@ OnnxCheck check_onnx(std::span<const std::uint8_t> bytes, const std::string& sou
   const Probe probe = probe_from_json(probe_text->second, n_features, source);
 
   OnnxCheck check{.n_rows = probe.scores.size()};
-  std::map<std::string, OnnxArray> outputs =
-      evaluate_onnx(file, {{input.name, rows_as_input(probe, input)}}, source);
-  const OnnxArray& scores = outputs[kOnnxScore];
-  if (scores.values.size() != probe.scores.size())
-    throw DataError(fmt::format("{}: its graph has no output \"{}\" of one value a row", source, kOnnxScore));
-  check.graph_difference = compare(probe, scores.values, source, "its graph");
+  const GraphOutputs outputs = evaluate_rows(file, probe.rows, source);
+  check.graph_difference = compare(probe, outputs.scores, source, "its graph");
 
   const auto threshold_text = file.metadata.find(kThreshold);
-  const auto labels = outputs.find(kOnnxLabel);
-  if ((threshold_text != file.metadata.end()) != (labels != outputs.end())) {
+  if ((threshold_text != file.metadata.end()) == outputs.labels.empty()) {
     throw DataError(fmt::format("{}: damaged: the output \"{}\" and the metadata \"{}\" belong together",
                                 source, kOnnxLabel, kThreshold));
   }
-  if (labels != outputs.end()) {
-    const Threshold threshold = threshold_from_json(threshold_text->second);
-    for (std::size_t i = 0; i < probe.scores.size(); ++i) {
-      const double distance = static_cast<double>(probe.scores[i]) - threshold.value;
-      if (std::abs(distance) <= probe.tolerances[i]) continue;  // rounding decides
-      if (labels->second.values.size() <= i || (labels->second.values[i] != 0) != (distance > 0)) {
-        throw ModelError(
-            fmt::format("{}: probe row {}: its score is {} and the threshold {}, but its graph labels it "
-                        "otherwise; it was altered. Export the model again",
-                        source, i, probe.scores[i], threshold.value));
-      }
-    }
-  }
+  if (!outputs.labels.empty()) check_labels(outputs.labels, threshold_text->second, probe, source);
   if (model == nullptr) return check;
   if (model->detector().n_features() != n_features) {
     throw ModelError(

@@ -12,15 +12,15 @@
 namespace deepsad {
 namespace {
 
-constexpr std::size_t kMaxElements = std::size_t{1} << 26;
-
 using Dims = std::vector<std::size_t>;
 
 /// What a node is computed from; throws with the node's name.
 class NodeInputs {
  public:
-  NodeInputs(const OnnxNode& node, const std::map<std::string, OnnxArray>& values, const std::string& source)
-      : node_(node), values_(values), source_(source) {}
+  /// @param room numbers that the node's output may hold
+  NodeInputs(const OnnxNode& node, const std::map<std::string, OnnxArray>& values, const std::string& source,
+             std::size_t room)
+      : node_(node), values_(values), source_(source), room_(room) {}
 
   [[noreturn]] void refuse(const std::string& what) const {
     throw DataError(fmt::format("{}: node \"{}\" ({}): {}", source_, node_.outputs.front(), node_.op, what));
@@ -57,7 +57,7 @@ class NodeInputs {
   [[nodiscard]] OnnxArray array(OnnxType type, Dims shape) const {
     std::size_t n = 1;
     for (const std::size_t extent : shape) {
-      if (extent != 0 && n > kMaxElements / extent) refuse("its output would be too large");
+      if (extent != 0 && n > room_ / extent) refuse("its output would be too large");
       n *= extent;
     }
     return {.type = type, .shape = std::move(shape), .values = std::vector<double>(n)};
@@ -67,6 +67,7 @@ class NodeInputs {
   const OnnxNode& node_;
   const std::map<std::string, OnnxArray>& values_;
   const std::string& source_;
+  std::size_t room_;
 };
 
 double in_type(OnnxType type, double value) {
@@ -143,7 +144,7 @@ OnnxArray reshape(const NodeInputs& in) {
       in.require(i < result.shape.size(), "a dimension to keep");
       extent = static_cast<double>(result.shape[i]);
     }
-    in.require(extent >= 0 && extent <= static_cast<double>(kMaxElements), "whole extents");
+    in.require(extent >= 0 && extent <= static_cast<double>(result.values.size()), "whole extents");
     shape.push_back(static_cast<std::size_t>(extent));
     n *= extent;
   }
@@ -438,9 +439,10 @@ OnnxArray array_of(const OnnxTensor& tensor) {
 }  // namespace
 
 std::map<std::string, OnnxArray> evaluate_onnx(const OnnxFile& file, std::map<std::string, OnnxArray> inputs,
-                                               const std::string& source) {
+                                               const std::string& source, std::size_t max_values) {
   std::map<std::string, OnnxArray> values = std::move(inputs);
   for (const OnnxTensor& constant : file.constants) values[constant.name] = array_of(constant);
+  std::size_t room = max_values;
   for (const OnnxNode& node : file.nodes) {
     const auto known = operators().find(node.op);
     if (known == operators().end()) {
@@ -448,7 +450,13 @@ std::map<std::string, OnnxArray> evaluate_onnx(const OnnxFile& file, std::map<st
           fmt::format("{}: node \"{}\" is of the kind {}, which deepsad never writes and does not compute",
                       source, node.outputs.front(), node.op));
     }
-    values[node.outputs.front()] = known->second(NodeInputs(node, values, source));
+    OnnxArray output = known->second(NodeInputs(node, values, source, room));
+    if (output.values.size() > room) {
+      throw DataError(fmt::format("{}: node \"{}\" ({}): the graph's values grow beyond {} numbers", source,
+                                  node.outputs.front(), node.op, max_values));
+    }
+    room -= output.values.size();
+    values[node.outputs.front()] = std::move(output);
   }
   std::map<std::string, OnnxArray> outputs;
   for (const OnnxValue& output : file.outputs) {

@@ -17,13 +17,17 @@ struct OnnxArray {
   std::vector<double> values;
 };
 
+/// Most numbers that a graph may compute for its inputs: 256 MB.
+inline constexpr std::size_t kMaxOnnxValues = std::size_t{1} << 25;
+
 /// Outputs of the graph for these inputs, by name. Knows the operators that onnx_graph() writes, as ONNX
 /// defines them.
 /// @param source the file's name for messages
 /// @throws DataError "SOURCE: ..." if the graph uses another operator or attribute, a value that is not
-/// there, or shapes that do not fit, or a value would hold more than 2^26 numbers
+/// there, or shapes that do not fit, or all values together hold more than max_values numbers
 [[nodiscard]] std::map<std::string, OnnxArray> evaluate_onnx(const OnnxFile& file,
                                                              std::map<std::string, OnnxArray> inputs,
-                                                             const std::string& source);
+                                                             const std::string& source,
+                                                             std::size_t max_values = kMaxOnnxValues);
 
 }  // namespace deepsad

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -106,10 +107,82 @@ TEST(Cifar, RefusesArchivesThatLackOrRepeatABatch) {
   write_file(path, testing::make_archive("tar", "gzip", members));
   EXPECT_EQ(message_of<DataError>([&] { static_cast<void>(read_cifar_archive(path)); }),
             path + ":x/data_batch_3.bin: is there twice, wanted once");
-  write_file(path, testing::make_archive("tar", "gzip", {{"cifar-10-batches-py/data_batch_1", {0x80, 2}}}));
-  EXPECT_THAT(message_of<DataError>([&] { static_cast<void>(read_cifar_archive(path)); }),
-              HasSubstr("is the Python version of CIFAR-10 (pickled batches), wanted the binary version, "
-                        "cifar-10-binary.tar.gz; get it with `deepsad data fetch cifar10`"));
+}
+
+// A batch as Python 2 pickled the official ones: {"data": array of bytes, "labels": [...], "filenames":
+// [...]}.
+Bytes pickled(const Bytes& records, const std::string& type = "u1", bool last_label_missing = false) {
+  const std::size_t n = records.size() / kCifarRecordBytes;
+  const auto little_endian = [](std::size_t value) {
+    std::string bytes;
+    for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(value >> shift);
+    return bytes;
+  };
+  std::string pixels, labels;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto record = records.begin() + static_cast<std::ptrdiff_t>(i * kCifarRecordBytes);
+    pixels.append(record + 1, record + static_cast<std::ptrdiff_t>(kCifarRecordBytes));
+    if (i + 1 < n || !last_label_missing) labels += std::string("K") + static_cast<char>(*record);
+  }
+  std::string out =
+      "\x80\x02}(U\x04"
+      "data"
+      "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK";
+  out += std::string(
+      "\0\x85U\x01"
+      "b\x87R(K\x01",
+      10);
+  out += "J" + little_endian(n) + "M" + std::string("\x00\x0c", 2) + "\x86";
+  out += "cnumpy\ndtype\nU\x02" + type +
+         std::string("K\0K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb", 29);
+  out += "\x89T" + little_endian(pixels.size()) + pixels + "tb";
+  out += "U\x06labels](" + labels +
+         "eU\x09"
+         "filenames](U\x05"
+         "a.pngeu.";
+  return testing::bytes_of(out);
+}
+
+TEST(Cifar, ThePythonVersionGivesTheSame) {
+  const Bytes binary = batch(5, 3), python = pickled(binary);
+  const Dataset wanted = read_cifar_batch(*open_bytes(binary, "batch"));
+  const Dataset found = read_cifar_batch(*open_bytes(python, "batch"));
+  EXPECT_EQ(found.values, wanted.values);
+  EXPECT_EQ(found.classes, wanted.classes);
+  EXPECT_EQ(found.sample_shape, wanted.sample_shape);
+  EXPECT_EQ(found.sources.at(0).sha256, sha256_hex(binary));  // of the records, whatever they came in
+  const TempDir dir;
+  auto members = six("cifar-10-batches-py/");
+  for (auto& [name, content] : members) {
+    if (!name.ends_with(".bin")) continue;
+    name.erase(name.size() - 4);
+    content = pickled(content);
+  }
+  write_file(dir.at("py.tar.gz"), testing::make_archive("tar", "gzip", members));
+  write_file(dir.at("bin.tar.gz"), testing::make_archive("tar", "gzip", six("")));
+  const CifarParts from_python = read_cifar_archive(dir.at("py.tar.gz"));
+  const CifarParts from_binary = read_cifar_archive(dir.at("bin.tar.gz"));
+  EXPECT_EQ(from_python.train.values, from_binary.train.values);
+  EXPECT_EQ(from_python.test.classes, from_binary.test.classes);
+}
+
+TEST(Cifar, PicklesThatAreNoBatchAreRefused) {
+  const Bytes records = batch(2);
+  Bytes named = pickled(records);
+  const std::string from = "cnumpy\nndarray", to = "cposix\nsystem\n";
+  const auto at = std::search(named.begin(), named.end(), from.begin(), from.end());
+  std::copy(to.begin(), to.end(), at);
+  EXPECT_THAT(batch_error(named), HasSubstr("refused: the global \"posix.system\""));
+  EXPECT_THAT(batch_error(pickled(records, "i8")), HasSubstr("an array of another type or order"));
+  EXPECT_THAT(batch_error(pickled(records, "u1", true)), HasSubstr("found 2 images and 1 labels"));
+  EXPECT_THAT(batch_error(testing::bytes_of("\x80\x02}.")),
+              HasSubstr("is a pickle of a dict of 0, wanted CIFAR-10's"));
+  Bytes label = records;
+  label[kCifarRecordBytes] = 10;
+  EXPECT_THAT(batch_error(pickled(label)), HasSubstr("label of record 1 is the integer 10, wanted 0..9"));
+  Bytes cut = pickled(records);
+  cut.resize(cut.size() / 2);
+  EXPECT_THAT(batch_error(cut), HasSubstr("truncated"));
 }
 
 TEST(Cifar, ErrorsInsideAnArchiveNameTheMember) {

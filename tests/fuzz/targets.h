@@ -29,6 +29,11 @@ void network(Input input);
 void safetensors(Input input);
 // A model file whose checksum is right whatever else it holds.
 void model(Input input);
+void pickle(Input input);
+// A checkpoint of PyTorch; the model that comes out goes out again and comes back the same.
+void torch(Input input);
+// An ONNX file, and its graph on one row.
+void onnx(Input input);
 
 struct Target {
   const char* name;
@@ -47,6 +52,9 @@ inline constexpr std::array kTargets = {Target{"csv", csv},
                                         Target{"options", options},
                                         Target{"network", network},
                                         Target{"safetensors", safetensors},
-                                        Target{"model", model}};
+                                        Target{"model", model},
+                                        Target{"pickle", pickle},
+                                        Target{"torch", torch},
+                                        Target{"onnx", onnx}};
 
 }  // namespace deepsad::fuzz

@@ -54,6 +54,9 @@ struct Pickle {
   [[nodiscard]] const PickleNode* find(const PickleNode& dict, std::string_view key) const;
 };
 
+/// The first byte of a pickle of protocol 2 or later.
+inline constexpr std::uint8_t kPickleStart = 0x80;
+
 /// Most values of a pickle.
 inline constexpr std::size_t kMaxPickleNodes = std::size_t{1} << 20;
 
