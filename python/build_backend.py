@@ -36,6 +36,21 @@ def _metadata():
     return "\n".join(lines)
 
 
+def _tag():
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return f"{python}-{python}-{re.sub(r'[-.]', '_', sysconfig.get_platform())}"
+
+
+def _info():
+    return f"deepsad-{_version()}.dist-info"
+
+
+def _about():
+    """The files of _info() that say what the wheel is."""
+    wheel = f"Wheel-Version: 1.0\nGenerator: deepsad\nRoot-Is-Purelib: false\nTag: {_tag()}\n"
+    return {"METADATA": _metadata(), "WHEEL": wheel}
+
+
 def _build(build_dir):
     """The extension module's bytes and its file name."""
     commands = (
@@ -54,6 +69,15 @@ def _build(build_dir):
     return module.name, module.read_bytes()
 
 
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    """Without it pip would build a wheel to see what it would be."""
+    folder = Path(metadata_directory) / _info()
+    folder.mkdir()
+    for name, text in _about().items():
+        (folder / name).write_text(text)
+    return folder.name
+
+
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     """config_settings: build-dir=DIR keeps the build folder, so that the next build is quick; module=FILE takes the extension
     module that is built already."""
@@ -63,20 +87,17 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     else:
         with tempfile.TemporaryDirectory() as temporary:
             module_name, module = _build(Path(settings.get("build-dir", temporary)).resolve())
-    abi = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    tag = f"{abi}-{abi}-{re.sub(r'[-.]', '_', sysconfig.get_platform())}"
-    info = f"deepsad-{_version()}.dist-info"
+    info = _info()
     entries = {f"deepsad/{name}": (ROOT / "python" / "deepsad" / name).read_bytes() for name in FILES}
     entries[f"deepsad/{module_name}"] = module
-    entries[f"{info}/METADATA"] = _metadata().encode()
+    entries |= {f"{info}/{name}": text.encode() for name, text in _about().items()}
     entries[f"{info}/LICENSE"] = (ROOT / "LICENSE").read_bytes()
-    entries[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: deepsad\nRoot-Is-Purelib: false\nTag: {tag}\n".encode()
     record = "".join(
         f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
         for name, data in entries.items()
     )
     entries[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
-    wheel = f"deepsad-{_version()}-{tag}.whl"
+    wheel = f"deepsad-{_version()}-{_tag()}.whl"
     with zipfile.ZipFile(Path(wheel_directory) / wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in entries.items():
             archive.writestr(name, data)
