@@ -3,18 +3,22 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <future>
 #include <iterator>
 #include <optional>
 
 #include "commands.h"
 #include "deepsad/core/error.h"
+#include "deepsad/core/random.h"
 #include "deepsad/model/options_file.h"
+#include "deepsad/model/own_file.h"
 #include "deepsad/model/train_options.h"
 #include "deepsad/model/train_run.h"
 #include "deepsad/nn/generative_network.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/report/training_curve.h"
+#include "deepsad/storage/atomic_file.h"
 #include "deepsad/storage/run_folder.h"
 #include "option_text.h"
 #include "run_log.h"
@@ -68,13 +72,14 @@ std::vector<OptionLayer> option_layers(const Arguments& arguments, const std::st
 void complete(TrainOptions& options, const Arguments& arguments) {
   if (options.dataset.empty())
     throw InvalidArgument(
-        "no data set is given; `deepsad train DATASET`, and `deepsad data list` shows the names");
+        "nothing to train on is given; `deepsad train FILE` takes one's own table, `deepsad train DATASET` a "
+        "set with a name, which `deepsad data list` shows");
   if (options.data_dir.empty()) options.data_dir = data_dir(arguments);
 }
 
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
 // What may be given along with --resume besides where and how to compute.
-constexpr std::string_view kWithResume[] = {"resume", "quiet", "verbose"};
+constexpr std::string_view kWithResume[] = {"resume", "model", "quiet", "verbose"};
 
 // Refuses what would change the run that is to go on.
 void check_resumable(const Arguments& arguments) {
@@ -116,10 +121,104 @@ void log_options(RunLog& log, const TrainOptions& options, bool on_console) {
   }
 }
 
+// Whether the method trains in the phase that an option with a suggested value belongs to.
+bool is_used(const std::string& option, const TrainOptions& options) {
+  const bool vae = is_generative_method(options.method) && options.method != "dgm_m2";
+  if (option.starts_with("vae_")) return vae;
+  if (option.starts_with("ae_"))
+    return options.method == "autoencoder" || options.hybrid ||
+           (options.pretrain && (options.method == "deep_sad" || options.method == "deep_svdd"));
+  return options.method != "vae" && options.method != "autoencoder" && !is_shallow_method(options.method);
+}
+
+std::string own_text(const OwnResult& own) {
+  const OwnRows& rows = *own.rows;
+  std::string text =
+      fmt::format("rows               {} to train on, {} to calibrate, {} to test\n",
+                  rows.parts.training.size(), rows.parts.calibration.size(), rows.parts.test.size());
+  if (own.at_threshold) {
+    const ThresholdMetrics& m = *own.at_threshold;
+    text += fmt::format(
+        "at the threshold   {} of {} anomalies found, {} false alarms among {} normal rows\n"
+        "                   precision {}, recall {}, F1 {}, false-alarm rate {}\n",
+        m.true_alarms, m.true_alarms + m.missed, m.false_alarms, m.false_alarms + m.quiet,
+        percent_text(m.precision), percent_text(m.recall), percent_text(m.f1),
+        percent_text(m.false_alarm_rate));
+  }
+  if (own.decision.threshold)
+    text += fmt::format("threshold          {:.6g} ({})\n", own.decision.threshold->value,
+                        threshold_request_text(own.decision.threshold->request));
+  for (const std::string& note : own.notes) text += note + "\n";
+  return text;
+}
+
 std::string names_of(const std::vector<Finding>& findings) {
   std::string names;
   for (const Finding& finding : findings) names += (names.empty() ? "" : ", ") + finding.name;
   return names;
+}
+
+// "orders" for "data/orders.csv.gz".
+std::string stem(const std::string& dataset) {
+  if (!is_own_file(dataset)) return dataset;
+  std::filesystem::path path = std::filesystem::path(dataset).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const std::string name = path.filename().string();
+  const std::string word = name.substr(0, name.find('.', 1));
+  return dataset == "-" || word.empty() || word == "." || word == ".." ? "own" : word;
+}
+
+// Reads one's own file, says what was found in it, and puts the options that its shape suggests below those
+// that were given.
+OwnFile open_own_file(const Arguments& arguments, TrainOptions& options, std::vector<OptionLayer> layers,
+                      RunLog& log) {
+  if (arguments.has("resume") && options.dataset == "-")
+    throw InvalidArgument("--resume: the rows came from standard input, which cannot be read again");
+  if (!options.seed) options.seed = seed_from_entropy();
+  OwnFile file = read_own_file(options);
+  if (file.rows->schema) {
+    const Schema& schema = file.rows->schema->schema;
+    std::string text = schema.describe();
+    text.pop_back();
+    constexpr std::size_t kMostColumns = 60;
+    if (schema.columns().size() <= kMostColumns) {
+      log.message(LogLevel::info, text);
+    } else {
+      log.keep(LogLevel::info, text);
+      log.message(LogLevel::info,
+                  fmt::format("{} columns, {} features", schema.columns().size(), schema.n_features()));
+    }
+  }
+  if (arguments.has("write_schema")) {
+    if (!file.rows->schema)
+      throw InvalidArgument(fmt::format("--write-schema: {} holds images, which have none", options.dataset));
+    write_file(arguments.text("write_schema"), file.rows->schema->schema.to_toml());
+  }
+  if (arguments.has("resume")) return file;
+  OptionLayer suggested;
+  std::vector<SuggestedOption> suggestions = suggested_options(options, file);
+  for (const SuggestedOption& suggestion : suggestions) suggested.push_back(suggestion.assignment);
+  layers.insert(layers.begin(), std::move(suggested));
+  const std::uint64_t seed = *options.seed;
+  const std::string data_folder = options.data_dir;
+  options = merge_options(layers);
+  options.seed = seed;
+  options.data_dir = data_folder;
+  for (const SuggestedOption& suggestion : suggestions) {
+    const OptionDeclaration& option = *suggestion.assignment.option;
+    if (!is_used(option.name, options) || option.get(options) != suggestion.assignment.value) continue;
+    log.message(LogLevel::info,
+                fmt::format("chosen from the data: {} {} ({})", option.name,
+                            option_value_text(suggestion.assignment.value), suggestion.reason));
+  }
+  if (options.scaling == "auto" && file.rows->schema)
+    log.message(
+        LogLevel::info,
+        fmt::format("chosen from the data: scaling {} ({})", resolved_scaling(options),
+                    is_generative_method(options.method) ? "the decoder gives values in [0, 1]"
+                                                         : "a table; --scaling robust or quantile suit "
+                                                           "features with wild values"));
+  return file;
 }
 
 }  // namespace
@@ -129,7 +228,7 @@ RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) 
     throw InvalidArgument("--out and the argument OUT say the same; give one of them");
   const std::string out = arguments.text("out", arguments.text("OUT"));
   if (out.empty())
-    return RunFolder::create_beside(fmt::format("runs/{}-{}", options.dataset, options.method));
+    return RunFolder::create_beside(fmt::format("runs/{}-{}", stem(options.dataset), options.method));
   return arguments.flag("new_run") ? RunFolder::create_beside(out) : RunFolder::create(out);
 }
 
@@ -147,13 +246,29 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
         throw InvalidArgument(
             "checkpoint_every: is for one run; the runs of --seeds and --vary begin anew, run by run");
       complete(run.options, arguments);
+      if (is_own_file(run.options.dataset))
+        throw InvalidArgument(fmt::format(
+            "--seeds and --vary are for data sets with a name, so far; {} is one's own file: train "
+            "it once with each --seed",
+            run.options.dataset));
     }
+    for (const char* option : {"model", "write_schema"})
+      if (arguments.has(option))
+        throw InvalidArgument(fmt::format("--{} is for one run, not for --seeds and --vary", dashed(option)));
     return train_grid(arguments, std::move(runs), console);
   }
   if (arguments.has("jobs"))
     throw InvalidArgument("--jobs is for several runs; give --seeds or --vary as well");
   TrainOptions options = resumes ? resumed_options(arguments) : merge_options(layers);
   complete(options, arguments);
+  for (const char* option : {"model", "write_schema"}) require_new_file(arguments, option);
+  // With --model alone nothing but the model is left.
+  const bool has_folder = resumes || !arguments.has("model") || arguments.has("out") || arguments.has("OUT");
+  if (!has_folder && options.checkpoint_every > 0)
+    throw InvalidArgument("checkpoint_every: checkpoints lie in the run folder; give --out, too");
+  if (arguments.has("write_schema") && !is_own_file(options.dataset))
+    throw InvalidArgument(
+        fmt::format("--write-schema: {} is a data set with a name, which has no schema", options.dataset));
   std::optional<RunCheckpoint> checkpoint;
   if (resumes || options.checkpoint_every > 0)
     checkpoint.emplace(options.checkpoint_every > 0 ? options.checkpoint_every : options.n_epochs + 1);
@@ -162,6 +277,10 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
   std::optional<RunFolder> folder;
   std::future<void> pictures;  // what drawing needs comes while the network trains
   const auto on_resolved = [&](const TrainOptions& resolved) {
+    if (!has_folder) {
+      log_options(log, resolved, console.verbosity() == Verbosity::verbose);
+      return;
+    }
     folder = resumes ? RunFolder::resume(arguments.text("resume")) : claim_folder(arguments, resolved);
     if (!resumes) write_config(*folder, resolved);
     log.open(*folder);
@@ -171,17 +290,31 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
       pictures = std::async(std::launch::async | std::launch::deferred, prepare_training_curve);
   };
   try {
-    const TrainRun run =
-        train_run(options, log.observer(), &stop, on_resolved, checkpoint ? &*checkpoint : nullptr);
-    write_run(*folder, run);
+    std::optional<OwnFile> own;
+    if (is_own_file(options.dataset)) own = open_own_file(arguments, options, layers, log);
+    RunCheckpoint* const progress = checkpoint ? &*checkpoint : nullptr;
+    const TrainRun run = own ? train_run(options, *own, log.observer(), &stop, on_resolved, progress)
+                             : train_run(options, log.observer(), &stop, on_resolved, progress);
+    own.reset();
+    if (folder) write_run(*folder, run);
+    if (arguments.has("model")) run.model->save(arguments.text("model"));
     if (checkpoint) (void)std::remove(folder->file(kCheckpoint).c_str());  // of no use any more
-    log.keep(LogLevel::info, fmt::format("test AUC {}, average precision {}", run.metrics.roc_auc,
-                                         run.metrics.average_precision));
-    console.print(metrics_text(run.metrics) + fmt::format("run folder         {}\npage               {}\n",
-                                                          folder->path(), folder->file("page.html")));
+    const bool tested = !run.own || run.own->rows->has_truth;
+    if (tested)
+      log.keep(LogLevel::info, fmt::format("test AUC {}, average precision {}", run.metrics.roc_auc,
+                                           run.metrics.average_precision));
+    if (run.own)
+      for (const std::string& note : run.own->notes) log.keep(LogLevel::info, note);
+    std::string text = tested ? metrics_text(run.metrics) : "";
+    if (run.own) text += own_text(*run.own);
+    if (arguments.has("model")) text += fmt::format("model              {}\n", arguments.text("model"));
+    if (folder)
+      text += fmt::format("run folder         {}\npage               {}\n", folder->path(),
+                          folder->file("page.html"));
+    console.print(text);
     if (options.strict && !run.findings.empty()) {
-      console.say(fmt::format("deepsad: error: --strict: checks that failed: {}; see {}",
-                              names_of(run.findings), folder->file("log.txt")));
+      console.say(fmt::format("deepsad: error: --strict: checks that failed: {}{}", names_of(run.findings),
+                              folder ? "; see " + folder->file("log.txt") : ""));
       return kCheckFailed;
     }
     return kDone;

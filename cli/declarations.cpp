@@ -15,7 +15,14 @@ constexpr const char* kBaselineDetails =
     "    --n_known_outlier_classes 1";
 
 constexpr const char* kTrainDetails =
-    "Reads a data set, splits it, builds the semi-supervised training set, pretrains an autoencoder,\n"
+    "Of one's own table: infers what its columns mean, holds rows out to choose a threshold on (and, with\n"
+    "--truth-column, to test on), and trains on the rest. Labels are not needed, but a few help much.\n"
+    "\n"
+    "  deepsad train orders.csv --label-column status -o orders.deepsad\n"
+    "  deepsad train orders.csv --label-column code --label-map '1=anomaly,0=normal,=unlabeled' --out run\n"
+    "\n"
+    "Of a data set with a name: splits it, builds the semi-supervised training set, pretrains an "
+    "autoencoder,\n"
     "trains the detector, scores the test part, and leaves all of it in a new run folder:\n"
     "config.json, log.txt, results.json, scores.csv, model.safetensors, pictures. Nothing is overwritten.\n"
     "\n"
@@ -43,6 +50,20 @@ std::vector<Option> run_options() {
        .help = "run folder; must be missing or empty",
        .default_text = "runs/DATASET-METHOD, then -2, -3, ...",
        .range = "a folder",
+       .group = "Output"},
+      {.name = "model",
+       .value = "FILE",
+       .help = "write the model into a new file; without --out nothing else is left",
+       .default_text = "none: model.safetensors in the run folder",
+       .range = "a file that does not exist",
+       .group = "Output",
+       .short_name = "o"},
+      {.name = "write_schema",
+       .value = "FILE",
+       .help = "write the schema of one's own table into a new TOML file, to change it and give it with "
+               "--schema",
+       .default_text = "none",
+       .range = "a file that does not exist",
        .group = "Output"},
       {.name = "new_run",
        .help = "if the run folder holds something, make a new one beside it: DIR-2, DIR-3, ...",
@@ -149,9 +170,12 @@ Command declare_baseline_semidgm() {
 
 Command declare_train() {
   return {.name = "train",
-          .summary = "Train a detector on a data set and evaluate it.",
+          .summary = "Train a detector on one's own table or on a data set.",
           .details = kTrainDetails,
-          .positionals = {{"DATASET", "a named or built-in set; `deepsad data list` shows them", false},
+          .positionals = {{"DATASET",
+                           "one's own file (with / or . in its path, - for standard input), or a set of "
+                           "`deepsad data list`",
+                           false},
                           {"NETWORK", "as --network", false},
                           {"OUT", "as --out", false},
                           {"DATA", "as --data-dir", false}},
@@ -319,6 +343,52 @@ Command declare_score() {
            .short_name = "q"}}};
   const std::vector<Option> text = text_options();
   command.options.insert(command.options.end(), text.begin(), text.end());
+  return command;
+}
+
+Command declare_threshold() {
+  Command command{
+      .name = "threshold",
+      .summary = "Give a model another threshold, from other rows if wanted.",
+      .details =
+          "Scores ROWS, which training must not have seen, and chooses a threshold on them; without ROWS on "
+          "the\n"
+          "scores that the model keeps of its own calibration rows. Writes a new model; the old one stays\n"
+          "(docs/thresholds.md).\n"
+          "\n"
+          "  deepsad threshold orders.deepsad --threshold target-fpr:0.001 -o strict.deepsad\n"
+          "  deepsad threshold orders.deepsad june.csv --threshold best-f1 --label-column checked -o "
+          "june.deepsad",
+      .positionals = {model_positional(),
+                      {"ROWS", "a table as the model was trained on, - for standard input", false}},
+      .options = {
+          {.name = "threshold",
+           .value = "KIND:VALUE",
+           .help = "score above which a row is called anomalous",
+           .default_text = "auto",
+           .range = "auto, none, target-fpr:RATE, quantile:Q, contamination:SHARE, best-f1 or manual:SCORE"},
+          {.name = "calibration_contamination",
+           .value = "SHARE",
+           .help = "share of anomalies among the unlabelled rows: so many of the largest scores are left "
+                   "out; auto: those that stand clear of the others",
+           .default_text = "0",
+           .range = "auto, or 0 <= x < 0.5"},
+          {.name = "model",
+           .value = "FILE",
+           .help = "the new model; must be given",
+           .default_text = "none",
+           .range = "a file that does not exist",
+           .short_name = "o"},
+          {.name = "samples",
+           .value = "NAME",
+           .help = "variable of an NPZ or MAT file that holds the samples, one a row",
+           .default_text = "X",
+           .range = "a name"},
+          threads_option()}};
+  for (Option option : column_options())
+    if (option.name == "label_column" || option.name == "label_map")
+      command.options.push_back(std::move(option));
+  for (const Option& option : text_options()) command.options.push_back(option);
   return command;
 }
 

@@ -34,6 +34,7 @@ constexpr std::array kCommands{
     CommandEntry{"baseline semidgm", declare_baseline_semidgm, run_baseline_semidgm},
     CommandEntry{"evaluate", declare_evaluate, run_evaluate},
     CommandEntry{"score", declare_score, run_score},
+    CommandEntry{"threshold", declare_threshold, run_threshold},
     CommandEntry{"inspect", declare_inspect, run_inspect},
     CommandEntry{"export", declare_export, run_export},
     CommandEntry{"import", declare_import, run_import},

@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "deepsad/core/error.h"
+#include "option_text.h"
+
 namespace deepsad::cli {
 namespace {
 
@@ -13,10 +16,6 @@ Option declared(const char* name) {
   Option option = command_line_option(*find_train_option(name));
   option.group = "Options";
   return option;
-}
-
-std::string percent(double share) {
-  return std::isnan(share) ? "undefined" : fmt::format("{:.2f} %", 100 * share);
 }
 
 }  // namespace
@@ -51,12 +50,29 @@ std::string model_path(const Arguments& arguments) {
   return fs::is_directory(word, not_there) && fs::exists(inside, not_there) ? inside.string() : word;
 }
 
+void require_new_file(const Arguments& arguments, const char* option) {
+  if (!arguments.has(option)) return;
+  const std::filesystem::path path = arguments.text(option);
+  std::error_code error;
+  if (std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found)
+    throw IoError(fmt::format("--{}: {} exists, and nothing is overwritten; give another name or remove it",
+                              dashed(option), path.string()));
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder, error))
+    throw IoError(fmt::format("--{}: the folder {} is not there", dashed(option), folder.string()));
+}
+
+std::string percent_text(double share) {
+  return std::isnan(share) ? "undefined" : fmt::format("{:.2f} %", 100 * share);
+}
+
 std::string metrics_text(const Metrics& metrics) {
   return fmt::format(
       "test AUC           {}\n"
       "average precision  {}\n"
       "test rows          {} normal, {} anomalous\n",
-      percent(metrics.roc_auc), percent(metrics.average_precision), metrics.n_normal, metrics.n_anomaly);
+      percent_text(metrics.roc_auc), percent_text(metrics.average_precision), metrics.n_normal,
+      metrics.n_anomaly);
 }
 
 }  // namespace deepsad::cli

@@ -19,6 +19,12 @@ namespace deepsad::cli {
 /// The positional MODEL and the file that its word names: a model file, or that of a run folder.
 [[nodiscard]] Positional model_positional();
 [[nodiscard]] std::string model_path(const Arguments& arguments);
+/// For an option that names a file to be written: that it is new, before any work is done for it.
+/// @throws IoError if the file exists or its folder does not
+void require_new_file(const Arguments& arguments, const char* option);
+
+/// "97.40 %", or "undefined" for NaN.
+[[nodiscard]] std::string percent_text(double share);
 
 /// AUC and average precision in percent, and the number of test rows, one a line.
 [[nodiscard]] std::string metrics_text(const Metrics& metrics);

@@ -43,10 +43,13 @@ bool is_text_file(const std::string& path) {
   return looks_like_text(start.data(), start.size());
 }
 
-// What stands for row `row`'s class in the label map.
-std::string class_text(const Dataset& data, std::size_t row) {
+// What a row's class is called in a label map: by its name, or by its number if the map has that.
+std::string class_text(const Dataset& data, std::size_t row, const LabelMap& map) {
   const auto number = static_cast<std::size_t>(data.classes[row]);
-  return number < data.class_names.size() ? data.class_names[number] : std::to_string(number);
+  const std::string digits = std::to_string(number);
+  if (number >= data.class_names.size()) return digits;
+  const std::string& name = data.class_names[number];
+  return !map.find(name) && map.find(digits) ? digits : name;
 }
 
 class SampleLabels {
@@ -64,8 +67,8 @@ class SampleLabels {
                       path_, shown(label)));
     }
     Dataset data = read_with(label);
-    if (!label.empty()) semi_classes_ = classes_of(data, label);
-    if (!truth.empty()) truth_classes_ = classes_of(read_with(truth), truth);
+    if (!label.empty()) semi_classes_ = classes_of(data, label, options_.table.label_map);
+    if (!truth.empty()) truth_classes_ = classes_of(read_with(truth), truth, options_.table.truth_map);
     return data;
   }
 
@@ -91,7 +94,8 @@ class SampleLabels {
     return read_samples(path_, samples);
   }
 
-  std::vector<std::string> classes_of(const Dataset& data, const std::string& column) const {
+  std::vector<std::string> classes_of(const Dataset& data, const std::string& column,
+                                      const LabelMap& map) const {
     if (data.classes.empty()) {
       throw InvalidArgument(
           column == kClassColumn
@@ -104,7 +108,7 @@ class SampleLabels {
     }
     std::vector<std::string> texts;
     texts.reserve(data.size());
-    for (std::size_t row = 0; row < data.size(); ++row) texts.push_back(class_text(data, row));
+    for (std::size_t row = 0; row < data.size(); ++row) texts.push_back(class_text(data, row, map));
     return texts;
   }
 
@@ -203,8 +207,11 @@ Table read_sample_file(const std::string& path, const RowFileOptions& given) {
 
 std::unique_ptr<ByteStream> open_text(const std::string& path) {
   if (path != "-") {
+    // A pipe can be opened but once, and holds no archive.
     std::error_code not_there;
-    if (std::filesystem::is_directory(path, not_there) || is_archive(path)) return nullptr;
+    if (std::filesystem::is_directory(path, not_there) ||
+        (std::filesystem::is_regular_file(path, not_there) && is_archive(path)))
+      return nullptr;
   }
   std::unique_ptr<ByteStream> in = open_input(path);
   const std::span<const std::uint8_t> start = in->peek(kStartBytes);
@@ -220,6 +227,24 @@ std::unique_ptr<ByteStream> open_text(const std::string& path) {
 Table read_rows(const std::string& path, const RowFileOptions& options) {
   if (std::unique_ptr<ByteStream> text = open_text(path)) return read_table(std::move(text), options.table);
   return read_sample_file(path, options);
+}
+
+Table read_rows(const std::string& path, const RowFileOptions& options, const ChooseRows& choose) {
+  std::unique_ptr<ByteStream> text = open_text(path);
+  if (!text) {
+    Table table = read_sample_file(path, options);
+    static_cast<void>(choose(table));
+    return table;
+  }
+  std::error_code unknown;
+  if (path != "-" && std::filesystem::is_regular_file(path, unknown)) {
+    text.reset();
+    return read_table([&] { return open_input(path); }, options.table, choose);
+  }
+  const std::string name = text->name();
+  const std::vector<std::uint8_t> bytes = text->read_all();
+  text.reset();
+  return read_table([&] { return open_bytes(bytes, name); }, options.table, choose);
 }
 
 RawRows raw_rows(const Table& table) {

@@ -34,10 +34,28 @@ std::span<const double> row_of(const std::vector<double>& values, std::size_t ro
   return std::span(values).subspan(row * d, d);
 }
 
-constexpr std::array<std::pair<Scaling, const char*>, 4> kScalingNames{{{Scaling::min_max, "min-max"},
+constexpr std::array<std::pair<Scaling, const char*>, 5> kScalingNames{{{Scaling::min_max, "min-max"},
                                                                         {Scaling::standardise, "standardise"},
                                                                         {Scaling::robust, "robust"},
+                                                                        {Scaling::quantile, "quantile"},
                                                                         {Scaling::none, "none"}}};
+
+constexpr std::size_t kMostQuantiles = 1000;
+
+// The share of the quantiles below x, in [0, 1]; beyond them it goes on as min-max does.
+double share_below(std::span<const double> quantiles, double x) {
+  const double first = quantiles.front(), last = quantiles.back();
+  if (first == last) return x - first;  // constant
+  if (x <= first) return (x - first) / (last - first);
+  if (x >= last) return 1 + (x - last) / (last - first);
+  // Quantiles equal to x lie at [begin, end); a value that many rows share gets the middle of its shares.
+  const auto [begin, end] = std::equal_range(quantiles.begin(), quantiles.end(), x);
+  const auto steps = static_cast<double>(quantiles.size() - 1);
+  const auto position = static_cast<double>(begin - quantiles.begin());
+  if (begin != end) return (position + static_cast<double>(end - 1 - quantiles.begin())) / 2 / steps;
+  const double below = *(begin - 1);
+  return (position - 1 + (x - below) / (*begin - below)) / steps;
+}
 
 // The q-quantile of the values, which it reorders: linear interpolation between order statistics.
 double quantile(std::vector<double>& values, double q) {
@@ -48,6 +66,21 @@ double quantile(std::vector<double>& values, double q) {
   if (share == 0) return *below;
   const double next = *std::min_element(below + 1, values.end());
   return *below + share * (next - *below);
+}
+
+// Appends the quantiles of an ascending column at equally spaced probabilities from 0 to 1.
+void add_quantiles(const std::vector<double>& column, std::vector<double>& quantiles) {
+  const std::size_t n = std::min(column.size(), kMostQuantiles);
+  for (std::size_t k = 0; k < n; ++k) {
+    // Place k (size - 1) / (n - 1), whole part and rest exactly, so that the ends are the extremes
+    // themselves.
+    const std::size_t steps = std::max<std::size_t>(n - 1, 1), scaled = k * (column.size() - 1);
+    const std::size_t below = scaled / steps, rest = scaled % steps;
+    double value = column[below];
+    if (rest > 0)
+      value = std::lerp(value, column[below + 1], static_cast<double>(rest) / static_cast<double>(steps));
+    quantiles.push_back(value);
+  }
 }
 
 // A zero range means a constant feature, which is left where standardising put it.
@@ -110,8 +143,8 @@ const char* scaling_name(Scaling scaling) {
 Scaling scaling_from_name(const std::string& name) {
   for (const auto& [value, known] : kScalingNames)
     if (name == known) return value;
-  throw InvalidArgument(
-      fmt::format("unknown scaling \"{}\"; wanted one of min-max, standardise, robust, none", name));
+  throw InvalidArgument(fmt::format(
+      "unknown scaling \"{}\"; wanted one of min-max, standardise, robust, quantile, none", name));
 }
 
 Scaler Scaler::fit(const Dataset& data, std::span<const std::uint32_t> rows, Scaling scaling) {
@@ -151,10 +184,21 @@ Scaler Scaler::fit_rows(const Names& names, std::size_t d, std::span<const std::
 
   Scaler scaler(Kind::table, d);
   scaler.scaling_ = scaling;
-  if (scaling == Scaling::none) {
+  if (scaling == Scaling::none || scaling == Scaling::quantile) {
     scaler.mean_.assign(d, 0.0);
     scaler.std_.assign(d, 1.0);
     scaler.min_ = scaler.max_ = scaler.mean_;
+    if (scaling == Scaling::none) return scaler;
+    std::vector<double> column(rows.size());
+    for (std::size_t j = 0; j < d; ++j) {
+      for (std::size_t i = 0; i < rows.size(); ++i) column[i] = row_at(rows[i], buffer)[j];
+      std::sort(column.begin(), column.end());
+      if (!std::isfinite(column.back() - column.front())) {
+        throw DataError(fmt::format("{}: {} spans {} to {}: its range leaves that of double; rescale it",
+                                    names.place, names.feature(j), column.front(), column.back()));
+      }
+      add_quantiles(column, scaler.quantiles_);
+    }
     return scaler;
   }
   const auto n = static_cast<double>(rows.size());
@@ -239,6 +283,31 @@ Scaler Scaler::table_from_parts(std::vector<double> mean, std::vector<double> st
   return scaler;
 }
 
+Scaler Scaler::quantile_from_parts(std::vector<double> quantiles, std::size_t n_features) {
+  if (n_features == 0 || quantiles.empty() || quantiles.size() % n_features != 0) {
+    throw InvalidArgument(
+        fmt::format("[Scaler] {} quantiles for {} features; wanted equal numbers, at least 1 a feature",
+                    quantiles.size(), n_features));
+  }
+  const std::size_t n = quantiles.size() / n_features;
+  for (std::size_t j = 0; j < n_features; ++j) {
+    const auto first = quantiles.begin() + static_cast<std::ptrdiff_t>(j * n);
+    const auto last = first + static_cast<std::ptrdiff_t>(n);
+    const bool finite = std::all_of(first, last, [](double q) { return std::isfinite(q); });
+    if (!finite || !std::is_sorted(first, last) || !std::isfinite(*(last - 1) - *first)) {
+      throw InvalidArgument(
+          fmt::format("[Scaler] feature {}: its quantiles are not finite or do not ascend", j));
+    }
+  }
+  Scaler scaler(Kind::table, n_features);
+  scaler.scaling_ = Scaling::quantile;
+  scaler.mean_.assign(n_features, 0.0);
+  scaler.std_.assign(n_features, 1.0);
+  scaler.min_ = scaler.max_ = scaler.mean_;
+  scaler.quantiles_ = std::move(quantiles);
+  return scaler;
+}
+
 Matrix<float> Scaler::transform(const Dataset& data, std::span<const std::uint32_t> rows) const {
   Matrix<float> result(rows.size(), n_features_);
   transform(data, rows, {result.values.data(), result.rows, result.cols});
@@ -290,6 +359,18 @@ void Scaler::transform(const Dataset& data, std::span<const std::uint32_t> rows,
 void Scaler::scale_row(const Names& names, std::span<const double> x, std::size_t row,
                        std::span<float> dst) const {
   names.require_finite(x, row);
+  const std::size_t n_quantiles = quantiles_.size() / n_features_;
+  for (std::size_t j = 0; j < n_features_ && n_quantiles > 0; ++j) {
+    const std::span<const double> quantiles = std::span(quantiles_).subspan(j * n_quantiles, n_quantiles);
+    dst[j] = static_cast<float>(share_below(quantiles, x[j]));
+    if (!std::isfinite(dst[j])) {
+      throw DataError(
+          fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values ({} to "
+                      "{}) that its scaled value is no longer a number",
+                      names.place, row, names.feature(j), x[j], quantiles.front(), quantiles.back()));
+    }
+  }
+  if (n_quantiles > 0) return;
   for (std::size_t j = 0; j < n_features_; ++j) {
     const double z = (x[j] - mean_[j]) / std_[j];
     dst[j] = static_cast<float>((z - min_[j]) / divisor_of_range(min_[j], max_[j]));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "data/bad_record.h"
@@ -99,16 +100,57 @@ class TableReader {
     } else {
       read_and_infer();
     }
-    if (table_.lines.empty()) {
-      throw DataError(fmt::format("{}: holds no rows, wanted at least one", reader_.name()));
-    }
-    table_.data.name = reader_.name();
-    table_.data.sample_shape = {table_.schema.n_features()};
-    table_.data.feature_names = table_.schema.feature_names();
-    table_.data.sources.push_back({reader_.name(), cut_ ? "" : reader_.stream().file_sha256()});
+    require_rows();
+    finish(table_);
     if (!options_.labels_path.empty()) read_label_file();
-    add_messages();
+    add_messages(table_);
     return std::move(table_);
+  }
+
+  /// All but the features.
+  Table read_labels() {
+    read_rows([] {});
+    require_rows();
+    if (!options_.labels_path.empty()) read_label_file();
+    return std::move(table_);
+  }
+
+  /// The schema of the chosen rows, as if there were no others, and their features.
+  std::pair<Schema, std::vector<double>> infer_from(const std::vector<bool>& chosen) {
+    SchemaInference inference = start_inference();
+    each_row(chosen.size(), [&](std::size_t row) {
+      if (chosen[row]) inference.add(reader_);
+    });
+    Schema schema = inference.infer(reader_.name());
+    std::vector<double> features = inference.take_features(schema);
+    return {std::move(schema), std::move(features)};
+  }
+
+  /// Completes a table of labels: features of the chosen rows as given, those of the others as the schema
+  /// encodes them.
+  void add_features(Table& table, const std::vector<bool>& chosen, const std::vector<double>& features) {
+    const std::size_t d = table.schema.n_features();
+    RowEncoder encoder(table.schema, reader_);
+    std::vector<double> values(chosen.size() * d);
+    const double* next = features.data();
+    each_row(chosen.size(), [&](std::size_t row) {
+      double* dst = values.data() + row * d;
+      if (chosen[row]) {
+        std::copy_n(next, d, dst);
+        next += d;
+        return;
+      }
+      try {
+        encoder.encode(reader_, dst);
+      } catch (const BadRecord& error) {
+        std::fill_n(dst, d, 0.0);
+        table.refused.push_back({static_cast<std::uint32_t>(row), error.what()});
+      }
+    });
+    table.data.values = std::move(values);
+    table.n_unseen = encoder.n_unseen();
+    finish(table);
+    add_messages(table);
   }
 
  private:
@@ -119,6 +161,29 @@ class TableReader {
       text.expected_names = names_of(*options.schema);
     }
     return text;
+  }
+
+  void require_rows() const {
+    if (!table_.lines.empty()) return;
+    throw DataError(fmt::format("{}: holds no rows, wanted at least one", reader_.name()));
+  }
+
+  // Name, shape and source, once schema and values are there.
+  void finish(Table& table) {
+    table.data.name = reader_.name();
+    table.data.sample_shape = {table.schema.n_features()};
+    table.data.feature_names = table.schema.feature_names();
+    table.data.sources.push_back({reader_.name(), cut_ ? "" : reader_.stream().file_sha256()});
+  }
+
+  // take(row) at each of the n rows that an earlier reading found.
+  template <class Take>
+  void each_row(std::size_t n, Take&& take) {
+    std::size_t row = 0;
+    for (; row < n && reader_.next(); ++row) take(row);
+    cut_ = n == options_.max_rows;
+    if (row < n || (!cut_ && reader_.next()))
+      throw DataError(fmt::format("{}: changed while it was read", reader_.name()));
   }
 
   template <class TakeFeatures>
@@ -152,12 +217,12 @@ class TableReader {
       encoder.encode(reader_, values.data() + values.size() - d);
     });
     table_.data.values = std::move(values);
-    table_.schema = schema;
+    table_.schema = encoder.schema();
     table_.n_unseen = encoder.n_unseen();
     table_.n_unseen.resize(schema.columns().size());
   }
 
-  void read_and_infer() {
+  SchemaInference start_inference() const {
     std::vector<ColumnWish> wishes(reader_.column_names().size(), ColumnWish::infer);
     for (const std::string& name : options_.category_columns)
       wishes[find_column(reader_, name, "category columns")] = ColumnWish::category;
@@ -166,8 +231,13 @@ class TableReader {
     if (roles_.label) wishes[*roles_.label] = ColumnWish::label;
     if (roles_.truth) wishes[*roles_.truth] = ColumnWish::truth;
     if (roles_.id) wishes[*roles_.id] = ColumnWish::id;
-    SchemaInference inference(reader_.column_names(), std::move(wishes),
-                              {options_.missing_words, options_.dates, options_.max_categories});
+    return {reader_.column_names(),
+            std::move(wishes),
+            {options_.missing_words, options_.dates, options_.max_categories}};
+  }
+
+  void read_and_infer() {
+    SchemaInference inference = start_inference();
     read_rows([&] { inference.add(reader_); });
     if (inference.n_rows() == 0) return;
     table_.schema = inference.infer(reader_.name());
@@ -186,16 +256,16 @@ class TableReader {
                                            options_.missing_words, rows);
   }
 
-  void add_messages() {
-    table_.messages.push_back(
-        fmt::format("{} rows{}", table_.lines.size(), cut_ ? "; those beyond were not asked for" : ""));
-    add_label_messages(table_);
-    for (std::size_t j = 0; j < table_.n_unseen.size(); ++j) {
-      if (table_.n_unseen[j] == 0) continue;
-      table_.messages.push_back(
+  void add_messages(Table& table) const {
+    table.messages.push_back(
+        fmt::format("{} rows{}", table.lines.size(), cut_ ? "; those beyond were not asked for" : ""));
+    add_label_messages(table);
+    for (std::size_t j = 0; j < table.n_unseen.size(); ++j) {
+      if (table.n_unseen[j] == 0) continue;
+      table.messages.push_back(
           fmt::format("column {}: {} of {} rows hold a category that the schema does not "
                       "know; they count as \"other\"",
-                      shown(table_.schema.columns()[j].name), table_.n_unseen[j], table_.lines.size()));
+                      shown(table.schema.columns()[j].name), table.n_unseen[j], table.lines.size()));
     }
   }
 
@@ -214,6 +284,26 @@ Table read_table(std::unique_ptr<ByteStream> in, const TableOptions& options) {
 
 Table read_table(const std::string& path, const TableOptions& options) {
   return read_table(open_input(path), options);
+}
+
+Table read_table(const std::function<std::unique_ptr<ByteStream>()>& open, const TableOptions& options,
+                 const ChooseRows& choose) {
+  if (options.schema) {
+    Table table = read_table(open(), options);
+    static_cast<void>(choose(table));
+    return table;
+  }
+  Table table = TableReader(open(), options).read_labels();
+  const std::vector<bool> chosen = choose(table);
+  if (chosen.size() != table.lines.size()) {
+    throw InvalidArgument(
+        fmt::format("[read_table] {} rows, but {} entries say which to infer the schema from",
+                    table.lines.size(), chosen.size()));
+  }
+  std::vector<double> features;
+  std::tie(table.schema, features) = TableReader(open(), options).infer_from(chosen);
+  TableReader(open(), options).add_features(table, chosen, features);
+  return table;
 }
 
 bool looks_like_text(const std::uint8_t* first_bytes, std::size_t n) {

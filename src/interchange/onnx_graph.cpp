@@ -83,6 +83,10 @@ std::string add_scaler(GraphBuilder& graph, const Scaler& scaler, const Shape& s
     case Scaling::robust:
     case Scaling::none:
       break;
+    case Scaling::quantile:
+      throw InvalidArgument(
+          "[onnx] scaling by quantiles cannot be exported: ONNX has no operation for it that is exact; train "
+          "with --scaling standardise, robust or min-max");
   }
   const auto step = [&](const char* op, const char* name, const std::string& input,
                         const std::vector<double>& values, double neutral) {

@@ -31,6 +31,14 @@ std::vector<std::string> data_set_names() {
   return names;
 }
 
+std::string data_checksum(const Dataset& train, const Dataset* test, std::span<const SemiLabel> semi) {
+  Sha256 digest;
+  add_to(digest, train);
+  if (test != nullptr) add_to(digest, *test);
+  digest.update({reinterpret_cast<const std::uint8_t*>(semi.data()), semi.size()});
+  return digest.hex();
+}
+
 SourceData load_source(const std::string& dataset, const std::string& data_dir, ThreadPool& pool) {
   SourceData source;
   if (dataset == "glyphs" || dataset == "toy2d") {
@@ -38,21 +46,26 @@ SourceData load_source(const std::string& dataset, const std::string& data_dir, 
     source.train = std::move(set.train);
     source.test = std::move(set.test);
   } else {
+    if (is_own_file(dataset)) {
+      throw InvalidArgument(
+          fmt::format("{} is no data set with a name, but a file of one's own, which is for one run of "
+                      "`deepsad train` alone",
+                      dataset));
+    }
     const std::vector<std::string> names = data_set_names();
     if (std::find(names.begin(), names.end(), dataset) == names.end()) {
       const std::string nearest = nearest_name(dataset, names.data(), names.size());
-      throw InvalidArgument(fmt::format("unknown data set \"{}\"{}; known: {}", dataset,
-                                        nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest),
-                                        fmt::join(names, ", ")));
+      throw InvalidArgument(
+          fmt::format("unknown data set \"{}\"{}; known: {}; a file of one's own is a path "
+                      "with / or . in it, as ./{}",
+                      dataset, nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest),
+                      fmt::join(names, ", "), dataset));
     }
     LoadedSet set = load_named_set(dataset, data_dir, {.pool = &pool});
     source.train = std::move(set.train);
     source.test = std::move(set.test);
   }
-  Sha256 digest;
-  add_to(digest, source.train);
-  if (source.test) add_to(digest, *source.test);
-  source.checksum = digest.hex();
+  source.checksum = data_checksum(source.train, source.test ? &*source.test : nullptr, {});
   return source;
 }
 

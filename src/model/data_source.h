@@ -1,7 +1,9 @@
 // Where a run's samples come from: a built-in set, or a named set on disk.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,12 +15,17 @@ namespace deepsad {
 
 /// A data set as training and evaluation want it.
 struct SourceData {
-  Dataset train;                ///< all samples if there is no test part
-  std::optional<Dataset> test;  ///< the official test part; tables have none and are split
-  std::string checksum;         ///< SHA-256 over the values, labels and classes of both parts
+  Dataset train;                         ///< all samples if there is no test part
+  std::optional<Dataset> test;           ///< the official test part; tables have none and are split
+  std::string checksum;                  ///< SHA-256 over the values, labels and classes of both parts
+  std::shared_ptr<const OwnRows> own{};  ///< of one's own file
 };
 
-/// @throws InvalidArgument for an unknown name, DataError as the readers.
+/// SHA-256 over the values, all kinds of labels and classes. @param semi may be empty
+[[nodiscard]] std::string data_checksum(const Dataset& train, const Dataset* test,
+                                        std::span<const SemiLabel> semi);
+
+/// @throws InvalidArgument for an unknown name or a file of one's own, DataError as the readers.
 [[nodiscard]] SourceData load_source(const std::string& dataset, const std::string& data_dir,
                                      ThreadPool& pool);
 

@@ -37,21 +37,36 @@ constexpr const char* kThreshold = "deepsad.threshold";
 constexpr const char* kCalibrationScores = "calibration.scores";  // a tensor
 // Since version 3.
 constexpr const char* kTable = "deepsad.table";
+constexpr const char* kScalerQuantiles = "scaler.quantiles";  // a tensor, features x quantiles
 
 Json to_json(const Scaler& scaler) {
   if (scaler.kind() == Scaler::Kind::pixels) return {{"kind", "pixels"}, {"n_features", scaler.n_features()}};
+  if (scaler.scaling() == Scaling::quantile) {
+    return {{"kind", "table"},
+            {"scaling", "quantile"},
+            {"n_features", scaler.n_features()},
+            {"quantiles", scaler.quantiles().size() / scaler.n_features()}};
+  }
   return {{"kind", "table"},       {"scaling", scaling_name(scaler.scaling())},
           {"mean", scaler.mean()}, {"std", scaler.std()},
           {"min", scaler.min()},   {"max", scaler.max()}};
 }
 
-Scaler scaler_from_json(const Json& json) {
+Scaler scaler_from_json(const Json& json, const std::optional<NamedTensor>& quantiles,
+                        const std::string& name) {
   const auto kind = json.at("kind").get<std::string>();
   if (kind == "pixels") return Scaler::pixels(json.at("n_features").get<std::size_t>());
   if (kind != "table") throw InvalidArgument(fmt::format("unknown scaler \"{}\"", kind));
   const auto numbers = [&](const char* key) { return json.at(key).get<std::vector<double>>(); };
   // Files of the first version do not name it: there was one scaling.
   const Scaling scaling = scaling_from_name(json.value("scaling", scaling_name(Scaling::min_max)));
+  if ((scaling == Scaling::quantile) != quantiles.has_value())
+    throw InvalidArgument(fmt::format("damaged: scaling is {}, but the tensor {} is {}there",
+                                      scaling_name(scaling), kScalerQuantiles, quantiles ? "" : "not "));
+  if (quantiles) {
+    return Scaler::quantile_from_parts(tensor_values<double>(*quantiles, name),
+                                       json.at("n_features").get<std::size_t>());
+  }
   return Scaler::table_from_parts(numbers("mean"), numbers("std"), numbers("min"), numbers("max"), scaling);
 }
 
@@ -119,7 +134,7 @@ std::vector<float> score_chunks(const Detector& detector, const Scaler& scaler, 
 
 // The oldest version that holds all of it.
 int format_version(const Model& model) {
-  if (model.schema()) return 3;
+  if (model.schema() || model.scaler().scaling() == Scaling::quantile) return 3;
   return model.decision().threshold || model.decision().calibration ? 2 : 1;
 }
 
@@ -258,6 +273,11 @@ std::vector<std::uint8_t> Model::to_bytes() const {
     file.tensors.push_back(
         make_tensor(kCalibrationScores, {calibration.size()}, std::span<const float>(calibration.scores())));
   }
+  if (!scaler_.quantiles().empty()) {
+    const std::size_t d = scaler_.n_features();
+    file.tensors.push_back(make_tensor(kScalerQuantiles, {d, scaler_.quantiles().size() / d},
+                                       std::span<const double>(scaler_.quantiles())));
+  }
   if (schema_) file.metadata[kTable] = to_json(*schema_).dump();
   return write_safetensors(file);
 }
@@ -294,6 +314,7 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
     throw ModelError(fmt::format("{}: damaged: the tensor {} and the metadata \"{}\" belong together", name,
                                  kCalibrationScores, kCalibration));
   }
+  const std::optional<NamedTensor> quantiles = take_tensor(file.tensors, kScalerQuantiles);
   std::vector<DetectorTensor> tensors;
   for (const NamedTensor& tensor : file.tensors) tensors.push_back(from_stored(tensor, name));
   std::unique_ptr<Detector> detector =
@@ -301,7 +322,7 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
   try {
     const Json schema = Json::parse(text(kSchema));
     const Json summary = Json::parse(text(kSummary));
-    Model model(std::move(detector), scaler_from_json(Json::parse(text(kScaler))),
+    Model model(std::move(detector), scaler_from_json(Json::parse(text(kScaler)), quantiles, name),
                 schema.at("sample_shape").get<std::vector<std::size_t>>(),
                 schema.at("feature_names").get<std::vector<std::string>>(),
                 setup_from_json(Json::parse(text(kSetup))), summary.dump());

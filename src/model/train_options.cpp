@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <type_traits>
 
 #include "deepsad/core/error.h"
+#include "deepsad/data/delimited.h"
+#include "deepsad/evaluation/threshold.h"
 
 namespace deepsad {
 namespace {
@@ -21,6 +24,7 @@ constexpr double kMaxClass = 1e6;
 constexpr double kMaxThreads = 1024;
 constexpr double kMaxCodes = 1e4;
 
+constexpr const char* kOwnGroup = "One's own file";
 constexpr const char* kM2 = "dgm_m2";
 constexpr const char* kM1M2 = "dgm_m1m2";
 constexpr double kMaxTrees = 1e5;
@@ -215,7 +219,7 @@ class Declare {
 
 // std::from_chars: the whole word, C notation, no locale, no leading blank or plus sign.
 template <class T>
-bool parse_number(const std::string& word, T& value) {
+bool parse_c_number(const std::string& word, T& value) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   return error == std::errc() && end == word.data() + word.size();
 }
@@ -242,8 +246,30 @@ void check_gamma(const OptionValue& value) {
   const auto& text = std::get<std::string>(value);
   if (text == "grid" || text == "scale" || text == "median") return;
   double gamma = 0;
-  if (!parse_number(text, gamma) || !above(0).contains(gamma))
+  if (!parse_c_number(text, gamma) || !above(0).contains(gamma))
     refuse(value, "grid, scale, median, or a number > 0");
+}
+
+void check_image_size(const OptionValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (!text.empty() && !parse_image_size(text)) refuse(value, "HEIGHTxWIDTH in pixels, as 32x32");
+}
+
+void check_separator(const OptionValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text != "auto") static_cast<void>(separator_from_name(text));
+}
+
+void check_threshold(const OptionValue& value) {
+  const auto& text = std::get<std::string>(value);
+  if (text != "auto" && text != "none") static_cast<void>(parse_threshold_request(text));
+}
+
+void check_contamination(const OptionValue& value) {
+  const auto& text = std::get<std::string>(value);
+  double share = 0;
+  if (text != "auto" && !(parse_c_number(text, share) && share >= 0 && share < 0.5))
+    refuse(value, "auto, or a number 0 <= x < 0.5");
 }
 
 void check_device(const OptionValue& value) {
@@ -289,10 +315,12 @@ std::vector<OptionDeclaration> declare_options() {
   const auto add = [&table](auto&& declaration) { table.push_back(declaration.done()); };
 
   const std::string data = "Data";
-  add(Declare("dataset", &T::dataset, data, "data set to train on; `deepsad data list` shows the names")
+  add(Declare(
+          "dataset", &T::dataset, data,
+          "what to train on: a data set, `deepsad data list` shows the names; or one's own table or images")
           .alias("dataset_name")
           .shown_default("none, must be given")
-          .range_in_words("a named or built-in set"));
+          .range_in_words("a name, a path with / or . in it, or - for standard input"));
   add(Declare("data_dir", &T::data_dir, data, "folder in which the named sets lie")
           .alias("data_path")
           .shown_default("$DEEPSAD_DATA_DIR, else data")
@@ -323,8 +351,89 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare(
           "scaling", &T::scaling, data,
           "how the features of a table are scaled, with constants of the training rows; auto: standardise "
-          "for preset paper, else min-max. Images are always x / 255")
-          .one_of({"auto", "min-max", "standardise", "robust", "none"}));
+          "for preset paper and for one's own file, else min-max. Images are always x / 255")
+          .one_of({"auto", "min-max", "standardise", "robust", "quantile", "none"}));
+
+  const std::string own = kOwnGroup;
+  const char* const a_column = "a column's name, or its position from 1";
+  const char* const columns = "names or positions, separated by commas";
+  add(Declare("label_column", &T::label_column, own,
+              "what training may know of each row: normal, anomaly or nothing; of an NPZ or MAT file the "
+              "variable, of a folder of images \"class\", its subfolders")
+          .shown_default("none: no row is labelled")
+          .range_in_words(a_column));
+  add(Declare("label_file", &T::label_file, own,
+              "labels from a file of their own: in the order of the rows, or joined by the id column")
+          .shown_default("none")
+          .range_in_words("a file"));
+  add(Declare("label_map", &T::label_map, own,
+              "what labels mean, as fraud=anomaly,ok=normal,=unlabeled; needed for numbers and rare words")
+          .shown_default("plain words are understood (docs/labels.md)")
+          .range_in_words("WORD=CLASS,WORD=CLASS,..."));
+  add(Declare("truth_column", &T::truth_column, own,
+              "what each row really is, for the test alone; training never sees it")
+          .shown_default("none: no test")
+          .range_in_words(a_column));
+  add(Declare("truth_map", &T::truth_map, own, "what the words of the true labels mean")
+          .shown_default("label_map")
+          .range_in_words("WORD=CLASS,WORD=CLASS,..."));
+  add(Declare("id_column", &T::id_column, own, "names of the rows")
+          .shown_default("none")
+          .range_in_words(a_column));
+  add(Declare("ignore_columns", &T::ignore_columns, own, "columns that become no feature")
+          .shown_default("none")
+          .range_in_words(columns));
+  add(Declare("category_columns", &T::category_columns, own,
+              "columns that hold categories even if they look like numbers or have many")
+          .shown_default("none")
+          .range_in_words(columns));
+  add(Declare("schema", &T::schema, own,
+              "what the columns mean, as --write-schema writes it (docs/schema.md)")
+          .shown_default("inferred from the training rows")
+          .range_in_words("a TOML file"));
+  add(Declare("missing_words", &T::missing_words, own,
+              "words that stand for a missing value, in any letter case")
+          .shown_default("na,n/a,#n/a,nan,null,<na>,?")
+          .range_in_words("words, separated by commas"));
+  add(Declare("dates", &T::dates, own,
+              "turn ISO dates into numbers, days since 1970; else they are ignored"));
+  add(Declare("separator", &T::separator, own, "what stands between two cells")
+          .range_in_words("auto, comma, semicolon, tab, bar, space, or the character itself")
+          .check(check_separator));
+  add(Declare("header", &T::header, own, "whether the first line holds the names of the columns")
+          .one_of({"auto", "true", "false"}));
+  add(Declare("skip_lines", &T::skip_lines, own, "lines before the table")
+          .unit("lines")
+          .range(between(0, 1e9)));
+  add(Declare("samples", &T::samples, own, "variable of an NPZ or MAT file that holds the samples, one a row")
+          .range_in_words("a name"));
+  add(Declare("image_size", &T::image_size, own, "height and width that images of a folder must have or get")
+          .shown_default("those of the first image")
+          .range_in_words("HEIGHTxWIDTH, as 32x32")
+          .unit("pixels")
+          .check(check_image_size));
+  add(Declare("image_fit", &T::image_fit, own,
+              "what becomes of an image of another size: an error, stretched, or its middle cut out")
+          .one_of({"exact", "stretch", "crop"}));
+  add(Declare(
+          "calibration_share", &T::calibration_share, own,
+          "share of the rows not labelled anomalous that training does not see: the threshold and p-values "
+          "come from their scores; 0: none")
+          .range(share));
+  add(Declare("test_share", &T::test_share, own,
+              "share of the rows held out to test on, if there are true labels; 0: no test")
+          .range(share));
+  add(Declare("threshold", &T::threshold, own,
+              "score above which a row is called anomalous (docs/thresholds.md)")
+          .range_in_words(
+              "auto, none, target-fpr:RATE, quantile:Q, contamination:SHARE, best-f1 or manual:SCORE")
+          .check(check_threshold));
+  add(Declare(
+          "calibration_contamination", &T::calibration_contamination, own,
+          "share of anomalies among the unlabelled calibration rows: so many of the largest scores are left "
+          "out; auto: those that stand clear of the others")
+          .range_in_words("auto, or 0 <= x < 0.5")
+          .check(check_contamination));
 
   const std::string method = "Method and network";
   add(Declare("method", &T::method, method, "detector to train")
@@ -568,7 +677,7 @@ std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
     for (std::size_t begin = 0; begin <= word.size();) {
       const std::size_t comma = std::min(word.find(',', begin), word.size());
       std::int64_t entry = 0;
-      if (!parse_number(word.substr(begin, comma - begin), entry))
+      if (!parse_c_number(word.substr(begin, comma - begin), entry))
         refuse(word, "whole numbers, separated by commas");
       list.push_back(entry);
       begin = comma + 1;
@@ -579,7 +688,8 @@ std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
 
 // What the deep generative models cannot do, said before any work.
 void validate_generative(const TrainOptions& options) {
-  if (is_generative_method(options.method) && resolved_scaling(options) != "min-max")
+  const std::string scaling = resolved_scaling(options);
+  if (is_generative_method(options.method) && scaling != "min-max" && scaling != "quantile")
     throw InvalidArgument(fmt::format(
         "option scaling: got {}, but the decoder of {} gives values in [0, 1]; leave it at min-max",
         options.scaling, options.method));
@@ -592,6 +702,7 @@ void validate_generative(const TrainOptions& options) {
         "option pretrain: got false, but dgm_m1m2 works on the code of a VAE, which must be "
         "trained first; leave it out, or take dgm_m2");
   if (options.method != kM2 && options.method != kM1M2) return;
+  if (is_own_file(options.dataset)) return;  // its labels are not known yet
   const double labelled = options.ratio_known_normal + options.ratio_known_outlier;
   if (labelled == 0)
     throw InvalidArgument(fmt::format(
@@ -634,10 +745,10 @@ OptionValue parse_option_value(const OptionDeclaration& option, const std::vecto
       if (parse_boolean(word, boolean)) return boolean;
       refuse(word, "true, t, 1, yes, y or false, f, 0, no, n");
     case OptionType::integer:
-      if (parse_number(word, integer)) return integer;
+      if (parse_c_number(word, integer)) return integer;
       refuse(word, "a whole number" + (option.range.empty() ? "" : " " + option.range));
     case OptionType::real:
-      if (parse_number(word, real)) return real;
+      if (parse_c_number(word, real)) return real;
       refuse(word, "a number" + (option.range.empty() ? "" : " " + option.range));
     default:
       return word;
@@ -735,7 +846,24 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
 
 std::string resolved_scaling(const TrainOptions& options) {
   if (options.scaling != "auto") return options.scaling;
-  return options.preset == "paper" && !is_generative_method(options.method) ? "standardise" : "min-max";
+  const bool standardise = options.preset == "paper" || is_own_file(options.dataset);
+  return standardise && !is_generative_method(options.method) ? "standardise" : "min-max";
+}
+
+bool is_own_file(const std::string& dataset) {
+  return dataset == "-" || dataset.find_first_of("/.") != std::string::npos;
+}
+
+std::optional<ImageSize> parse_image_size(const std::string& text) {
+  constexpr std::size_t kMostPixels = 1 << 14;
+  const std::size_t cross = text.find('x');
+  if (cross == std::string::npos) return {};
+  ImageSize size;
+  if (!parse_c_number(text.substr(0, cross), size.height) ||
+      !parse_c_number(text.substr(cross + 1), size.width))
+    return {};
+  const auto is_side = [](std::size_t side) { return side >= 1 && side <= kMostPixels; };
+  return is_side(size.height) && is_side(size.width) ? std::optional(size) : std::nullopt;
 }
 
 bool is_generative_method(const std::string& method) {
@@ -809,6 +937,52 @@ std::string resolved_kernel(const TrainOptions& options) {
   return options.kernel == "auto" && method != nullptr ? method->default_kernel : options.kernel;
 }
 
+namespace {
+
+// One's own file has no classes to draw from, a named set no columns.
+void validate_own_file(const TrainOptions& options) {
+  static const TrainOptions defaults;
+  const bool own = is_own_file(options.dataset);
+  for (const OptionDeclaration& option : train_option_declarations()) {
+    if (option.get(options) == option.get(defaults)) continue;
+    if (!own && option.group == kOwnGroup && !options.dataset.empty())
+      throw InvalidArgument(
+          fmt::format("option {}: got {}, but {} is no file of one's own (a path with / or . "
+                      "in it)",
+                      option.name, value_for_message(option.get(options)), options.dataset));
+    constexpr std::array kOfNamedSets{"normal_class",       "known_outlier_class", "n_known_outlier_classes",
+                                      "ratio_known_normal", "ratio_known_outlier", "ratio_pollution"};
+    if (own && std::find(kOfNamedSets.begin(), kOfNamedSets.end(), option.name) != kOfNamedSets.end())
+      throw InvalidArgument(
+          fmt::format("option {}: got {}, but the rows of {} are normal or anomalous as its labels say; see "
+                      "label_column",
+                      option.name, value_for_message(option.get(options)), options.dataset));
+  }
+  if (!own) return;
+  const auto refuse_if = [&](bool given, const char* option, const char* why) {
+    if (given)
+      throw InvalidArgument(
+          fmt::format("option {}: {}, but {} is one's own file", option, why, options.dataset));
+  };
+  refuse_if(options.compat != "none", "compat", "reference stands for runs on the published data sets");
+  refuse_if(options.selection == "test-leak", "selection", "test-leak stands for the paper's data sets");
+  refuse_if(!options.load_ae.empty(), "load_ae",
+            "whether another model saw the held-out rows cannot be told");
+  if (!options.label_file.empty() && options.label_file == options.dataset)
+    throw InvalidArgument("option label_file: is the table itself; see label_column");
+  if (!options.label_map.empty() && options.label_column.empty() && options.label_file.empty() &&
+      options.schema.empty() && options.truth_column.empty())
+    throw InvalidArgument(
+        "option label_map: there is no label column that it could be for; give label_column");
+  if (options.threshold != "auto" && options.threshold != "none" && options.calibration_share == 0 &&
+      parse_threshold_request(options.threshold).kind != ThresholdKind::manual)
+    throw InvalidArgument(fmt::format(
+        "option threshold: got {}, but calibration_share is 0, so that no rows are there to choose it on",
+        options.threshold));
+}
+
+}  // namespace
+
 void validate(const TrainOptions& options) {
   for (const OptionDeclaration& option : train_option_declarations()) {
     TrainOptions scratch;
@@ -842,6 +1016,7 @@ void validate(const TrainOptions& options) {
   if (options.objective == "soft-boundary" && options.method != "deep_svdd")
     throw InvalidArgument(fmt::format(
         "option objective: soft-boundary belongs to method deep_svdd, but method is {}", options.method));
+  validate_own_file(options);
   validate_generative(options);
   validate_shallow(options);
   if (options.compat == "reference") {

@@ -13,6 +13,8 @@
 #include "deepsad/data/split.h"
 #include "deepsad/detectors/autoencoder_cache.h"
 #include "deepsad/detectors/hybrid.h"
+#include "deepsad/model/calibrate.h"
+#include "deepsad/model/own_file.h"
 #include "deepsad/nn/generative_network.h"
 #include "deepsad/storage/atomic_file.h"
 #include "deepsad/storage/checksum.h"
@@ -67,6 +69,11 @@ std::vector<std::uint32_t> all_rows_but(const std::vector<std::uint32_t>& left_o
 
 Parts split(const SourceData& source, std::uint64_t seed, bool reference) {
   Parts parts;
+  if (source.own) {
+    parts.train_rows = parts.scaler_rows = source.own->parts.training;
+    parts.test_rows = source.own->parts.test;
+    return parts;
+  }
   if (source.test) {
     parts.train_rows = all_rows(source.train.size());
     parts.test_rows = all_rows(source.test->size());
@@ -120,7 +127,45 @@ struct Selection {
   std::optional<NumpyRandom> numpy;  // --compat reference: the generator after the set was drawn
 };
 
+// One's own rows with the labels that they have.
+SemiSupervisedSet own_set(const SourceData& source, const Parts& parts) {
+  const std::vector<TrueLabel>& truth = source.train.labels;
+  SemiSupervisedSet set;
+  set.rows = parts.train_rows;
+  for (const std::uint32_t row : set.rows) {
+    const SemiLabel label = source.own->semi[row];
+    set.semi.push_back(label);
+    if (!truth.empty()) set.truth.push_back(truth[row]);
+    const bool pollution = !truth.empty() && truth[row] == TrueLabel::anomaly;
+    ++(label == SemiLabel::normal    ? set.counts.known_normal
+       : label == SemiLabel::anomaly ? set.counts.known_anomaly
+       : pollution                   ? set.counts.unlabelled_anomaly
+                                     : set.counts.unlabelled_normal);
+  }
+  const auto share = [](std::size_t part, std::size_t whole) {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  };
+  const SemiSupervisedCounts& counts = set.counts;
+  set.realised = {share(counts.known_normal, counts.total()), share(counts.known_anomaly, counts.total()),
+                  share(counts.unlabelled_anomaly, counts.unlabelled_normal + counts.unlabelled_anomaly)};
+  return set;
+}
+
+void check_own_labels(const TrainOptions& options, const SemiSupervisedCounts& counts) {
+  if (counts.known_normal + counts.known_anomaly > 0) return;
+  if (options.method != "dgm_m2" && options.method != "dgm_m1m2") return;
+  throw InvalidArgument(
+      fmt::format("option method: no training row of {} is labelled, but {} learns from labels which of its "
+                  "two classes is the anomalous one; give label_column, or take the method vae",
+                  options.dataset, options.method));
+}
+
 Selection select(const TrainOptions& options, const SourceData& source, const Parts& parts, bool reference) {
+  if (source.own) {
+    Selection own{.known_classes = {}, .set = own_set(source, parts), .numpy = {}};
+    check_own_labels(options, own.set.counts);
+    return own;
+  }
   const std::vector<int> classes = sample_classes(source.train, parts.train_rows);
   check_normal_classes(source.train, classes, options.normal_class);
   const std::vector<int> anomalies = anomaly_classes(classes, options.normal_class);
@@ -224,6 +269,7 @@ std::vector<std::uint32_t> leaked_positions(std::span<const TrueLabel> labels,
 
 TestScores test_frame(const SourceData& source, const std::vector<std::uint32_t>& rows,
                       const std::vector<int>& normal, std::shared_ptr<const SplitToken> token) {
+  if (rows.empty()) return {.rows = {}, .labels = {}, .scores = {}, .classes = {}, .token = std::move(token)};
   const Dataset& data = test_data(source);
   const std::vector<int> classes = sample_classes(data, rows);
   return {.rows = rows,
@@ -231,6 +277,12 @@ TestScores test_frame(const SourceData& source, const std::vector<std::uint32_t>
           .scores = {},
           .classes = classes,
           .token = std::move(token)};
+}
+
+// Undefined, not an error, where one's own file has no true labels.
+Metrics metrics_of(const TestScores& test) {
+  if (!test.rows.empty()) return test_metrics(test);
+  return {.roc_auc = std::nan(""), .average_precision = std::nan("")};
 }
 
 // Everything that the bits of a run depend on.
@@ -242,7 +294,8 @@ std::map<std::string, std::string> checkpoint_identity(const TrainOptions& optio
   for (const OptionDeclaration& option : train_option_declarations())
     if (!option.of_the_machine) identity["option " + option.name] = option_value_text(option.get(options));
   // An option may name a file; what counts is what the file holds.
-  for (const std::string& path : {options.network.ends_with(".toml") ? options.network : "", options.load_ae})
+  for (const std::string& path :
+       {options.network.ends_with(".toml") ? options.network : "", options.load_ae, options.label_file})
     if (!path.empty()) identity["SHA-256 of " + path] = sha256_hex(read_file(path));
   return identity;
 }
@@ -306,11 +359,62 @@ Matrix<float> training_matrix(const Scaler& scaler, const Dataset& part, std::sp
   return scaler.transform(chosen);
 }
 
+// "21-32-16-8": the sizes of what comes in and of what the layers with weights give.
+std::string layer_widths(const NetworkDefinition& network) {
+  const std::vector<Shape> shapes = layer_shapes(network.encoder);
+  std::string text = std::to_string(n_elements(network.encoder.input));
+  for (std::size_t i = 0; i < network.encoder.layers.size(); ++i) {
+    const LayerKind kind = network.encoder.layers[i].kind;
+    if (kind == LayerKind::linear || kind == LayerKind::conv2d)
+      text += fmt::format("-{}", n_elements(shapes[i + 1]));
+  }
+  return text;
+}
+
+void report_own_rows(const OwnRows& rows, const SemiSupervisedCounts& counts, const Observer& observer) {
+  for (const std::string& message : rows.messages) observer.info(message);
+  const LabelCounts labels{.normal = counts.known_normal,
+                           .anomaly = counts.known_anomaly,
+                           .unlabelled = counts.unlabelled_normal + counts.unlabelled_anomaly};
+  observer.info(fmt::format("training rows: {} ({})", counts.total(), labels.text()));
+  observer.info(fmt::format("held out: {} rows to calibrate the threshold on, {} to test on",
+                            rows.parts.calibration.size(), rows.parts.test.size()));
+}
+
+// Scores of the calibration rows, and the decision made of them.
+OwnResult own_result(const SourceData& source, const Detector& detector, const Scaler& scaler,
+                     const TrainOptions& options, const TestScores& test, ThreadPool& pool) {
+  const OwnRows& rows = *source.own;
+  const std::vector<std::uint32_t>& calibration = rows.parts.calibration;
+  OwnResult result{.rows = source.own,
+                   .calibration_scores = score_rows(detector, scaler, source.train, calibration, pool),
+                   .decision = {},
+                   .notes = {},
+                   .at_threshold = {}};
+  std::vector<SemiLabel> labels;
+  for (const std::uint32_t row : calibration) labels.push_back(rows.semi[row]);
+  ChosenDecision chosen = choose_decision(
+      {.scores = result.calibration_scores,
+       .labels = labels,
+       .name = fmt::format("{} rows of {} held out of training", calibration.size(), rows.name)},
+      {.threshold = options.threshold, .contamination = options.calibration_contamination});
+  result.decision = std::move(chosen.decision);
+  result.notes = std::move(chosen.notes);
+  if (result.decision.threshold && !test.rows.empty())
+    result.at_threshold = threshold_metrics(test.scores, test.labels, result.decision.threshold->value);
+  return result;
+}
+
 }  // namespace
 
 TrainRun train_run(const TrainOptions& options, const Observer& observer, const StopToken* stop,
                    const std::function<void(const TrainOptions&)>& on_resolved, RunCheckpoint* checkpoint) {
   validate(options);
+  if (is_own_file(options.dataset)) {
+    TrainOptions with_seed = options;
+    if (!with_seed.seed) with_seed.seed = seed_from_entropy();
+    return train_run(with_seed, read_own_file(with_seed), observer, stop, on_resolved, checkpoint);
+  }
   ThreadPool pool(options.num_threads);
   const auto start = Clock::now();
   const auto source = std::make_shared<SourceData>(load_source(options.dataset, options.data_dir, pool));
@@ -373,12 +477,20 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   run.load_seconds = load_seconds + seconds_since(prepare_start);
   const SemiSupervisedCounts& counts = selection.set.counts;
   observer.info(fmt::format("seed {}", *options.seed));
-  observer.info(fmt::format(
-      "training rows: {} ({} labelled normal, {} unlabelled normal, {} unlabelled anomalous, {} labelled "
-      "anomalous); ratios reached: known normal {}, known outlier {}, pollution {}",
-      selection.set.rows.size(), counts.known_normal, counts.unlabelled_normal, counts.unlabelled_anomaly,
-      counts.known_anomaly, selection.set.realised.known_normal, selection.set.realised.known_outlier,
-      selection.set.realised.pollution));
+  if (source.own) {
+    report_own_rows(*source.own, counts, observer);
+    if (given.network.empty() && !options.network.empty() && !is_generative_method(options.method))
+      observer.info(fmt::format("chosen from the data: network {}, {} values a layer ({} features)",
+                                options.network, layer_widths(choose_network(options, source.train)),
+                                source.train.n_features()));
+  }
+  if (!source.own)
+    observer.info(fmt::format(
+        "training rows: {} ({} labelled normal, {} unlabelled normal, {} unlabelled anomalous, {} labelled "
+        "anomalous); ratios reached: known normal {}, known outlier {}, pollution {}",
+        selection.set.rows.size(), counts.known_normal, counts.unlabelled_normal, counts.unlabelled_anomaly,
+        counts.known_anomaly, selection.set.realised.known_normal, selection.set.realised.known_outlier,
+        selection.set.realised.pollution));
   if (!selection.known_classes.empty()) {
     observer.info(fmt::format("known anomaly classes: {}", fmt::join(selection.known_classes, ", ")));
   }
@@ -452,7 +564,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     add_pretraining_findings(*own_autoencoder, run.findings);
   }
 
-  DataSetup setup{.dataset = options.dataset,
+  DataSetup setup{.dataset = source.own ? source.own->name : options.dataset,
                   .normal_classes = options.normal_class,
                   .known_anomaly_classes = selection.known_classes,
                   .ratio_known_normal = options.ratio_known_normal,
@@ -473,32 +585,36 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     test.scores = score_test(*autoencoder);
     run.autoencoder = AutoencoderResult{.train_seconds = run.phases.front().history.seconds,
                                         .test_seconds = seconds_since(start),
-                                        .metrics = test_metrics(test)};
+                                        .metrics = metrics_of(test)};
   }
   if (untrained) {
     TestScores test = run.test;
     test.scores = score_test(*untrained);
-    run.untrained = test_metrics(test);
+    run.untrained = metrics_of(test);
   }
   if (linear) {
     const auto start = Clock::now();
     TestScores test = run.test;
     test.scores = score_test(*linear);
     run.linear = LinearResult{
-        .train_seconds = linear_seconds, .test_seconds = seconds_since(start), .metrics = test_metrics(test)};
+        .train_seconds = linear_seconds, .test_seconds = seconds_since(start), .metrics = metrics_of(test)};
   }
   const auto test_start = Clock::now();
   run.test.scores = score_test(*detector);
   run.test_seconds = seconds_since(test_start);
-  run.metrics = test_metrics(run.test);
-  find_data_problems(options, selection.set, run.metrics, run.findings);
+  run.metrics = metrics_of(run.test);
+  if (source.own) run.own = own_result(source, *detector, scaler, options, run.test, pool);
+  if (!source.own || source.own->has_truth)
+    find_data_problems(options, selection.set, run.metrics, run.findings);
   for (const Finding& finding : run.findings)
     observer.warn(fmt::format("{}: {}", finding.name, finding.text));
 
   if (source.train.is_image()) run.generated = detector->generate(kGeneratedSamples, *options.seed, pool);
-  run.model = std::make_shared<const Model>(std::move(detector), std::move(scaler), source.train.sample_shape,
-                                            source.train.feature_names, std::move(setup),
-                                            summary_of(options, selection.set, run.metrics));
+  Model model(std::move(detector), std::move(scaler), source.train.sample_shape, source.train.feature_names,
+              std::move(setup), summary_of(options, selection.set, run.metrics));
+  if (source.own && source.own->schema) model = model.with_schema(*source.own->schema);
+  if (run.own) model = model.with_decision(run.own->decision);
+  run.model = std::make_shared<const Model>(std::move(model));
   run.training_set = std::move(selection.set);
   run.test_data = {shared_source, &test_data(source)};
   return run;

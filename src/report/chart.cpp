@@ -324,7 +324,7 @@ ScoreHistogram score_histogram(std::span<const float> scores, std::span<const Tr
 }
 
 Html histogram_chart(const FigureText& text, const ScoreHistogram& histogram,
-                     const std::vector<ChartMark>& marks) {
+                     const std::vector<ChartMark>& marks, const std::array<const char*, 2>& names) {
   double largest = 0;
   for (const auto* shares : {&histogram.normals, &histogram.anomalies})
     for (const double share : *shares) largest = std::max(largest, share);
@@ -335,8 +335,8 @@ Html histogram_chart(const FigureText& text, const ScoreHistogram& histogram,
   drawing += path(steps(frame, histogram.anomalies), "bars f1 s1");
   drawing += frame.marks(marks);
   const Html legend = element("ul", {{"class", "legend"}},
-                              legend_entry("normal", path("M1 1H27V11H1Z", "bars f0 s0")) +
-                                  legend_entry("anomalous", path("M1 1H27V11H1Z", "bars f1 s1")));
+                              legend_entry(names[0], path("M1 1H27V11H1Z", "bars f0 s0")) +
+                                  legend_entry(names[1], path("M1 1H27V11H1Z", "bars f1 s1")));
   return figure(text, kWidth, kHeight, drawing, legend);
 }
 

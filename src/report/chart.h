@@ -57,9 +57,10 @@ struct ScoreHistogram {
 /// @throws NumericError if a score is NaN
 [[nodiscard]] ScoreHistogram score_histogram(std::span<const float> scores, std::span<const TrueLabel> labels,
                                              std::size_t n_bins = 40);
-/// @param marks such as the threshold
+/// @param marks such as the threshold   @param names of the two classes, for the legend
 [[nodiscard]] Html histogram_chart(const FigureText& text, const ScoreHistogram& histogram,
-                                   const std::vector<ChartMark>& marks);
+                                   const std::vector<ChartMark>& marks,
+                                   const std::array<const char*, 2>& names = {"normal", "anomalous"});
 
 /// Average ranks on a line, best on the left, with bars that join what cannot be told apart [1 of
 /// evaluation/statistics.h].

@@ -95,8 +95,15 @@ Html loss_chart(const PhaseRecord& phase, const std::string& method, std::size_t
   return line_chart(chart);
 }
 
-// What the method itself calls the border between normal and anomalous, if it has one.
-std::vector<ChartMark> thresholds(const Detector& detector) {
+// The model's threshold; without one what the method itself calls the border between normal and anomalous, if
+// it has one.
+std::vector<ChartMark> thresholds(const Model& model) {
+  if (model.decision().threshold) {
+    const double value = model.decision().threshold->value;
+    if (!std::isfinite(value)) return {};
+    return {{value, "threshold " + short_number(value)}};
+  }
+  const Detector& detector = model.detector();
   const Json description = Json::parse(detector.description());
   const std::string method = detector.method();
   if (method == "oc_svm" || (method == "deep_svdd" && description.value("objective", "") == "soft-boundary"))
@@ -158,11 +165,13 @@ Html precision_recall_chart(const TestScores& test, const Metrics& metrics) {
        .guide = {{0, chance}, {1, chance}}});
 }
 
-Html score_chart(const TestScores& test, const Detector& detector) {
+Html score_chart(const TestScores& test, const Model& model) {
   const ScoreHistogram histogram = score_histogram(test.scores, test.labels);
-  const std::vector<ChartMark> marks = thresholds(detector);
+  const std::vector<ChartMark> marks = thresholds(model);
   std::string note = "larger = more anomalous";
-  if (!marks.empty()) note += "; dashed: the method's own " + marks.front().label;
+  if (!marks.empty())
+    note += fmt::format("; dashed: the {} {}", model.decision().threshold ? "model's" : "method's own",
+                        marks.front().label);
   if (histogram.n_outside > 0)
     note += fmt::format("; the outermost bars hold {} scores from beyond the axis", histogram.n_outside);
   return histogram_chart(
@@ -175,12 +184,12 @@ Html score_chart(const TestScores& test, const Detector& detector) {
       histogram, marks);
 }
 
-Html test_charts(const TestScores& test, const Metrics& metrics, const Detector& detector) {
+Html test_charts(const TestScores& test, const Metrics& metrics, const Model& model) {
   if (test.scores.empty()) return paragraph("There are no test rows.");
   Html charts;
   if (!std::isnan(metrics.roc_auc))
     charts += roc_chart(test, metrics) + precision_recall_chart(test, metrics);
-  charts += score_chart(test, detector);
+  charts += score_chart(test, model);
   return element("div", {{"class", "figures"}}, charts);
 }
 
@@ -305,6 +314,113 @@ Html comparison_notes(const TrainOptions& options) {
   return notes;
 }
 
+std::string interval_text(const Interval& interval) {
+  return fmt::format("{} to {}", percent_text(interval.low), percent_text(interval.high));
+}
+
+// Scores of the calibration rows; those above the largest that was kept were taken for anomalies.
+Html calibration_chart(const OwnResult& own, const Model& model) {
+  const ConformalCalibration& calibration = *model.decision().calibration;
+  const float largest_kept = calibration.scores().back();
+  std::vector<TrueLabel> taken;
+  for (const float score : own.calibration_scores)
+    taken.push_back(score > largest_kept ? TrueLabel::anomaly : TrueLabel::normal);
+  const std::vector<ChartMark> marks = thresholds(model);
+  return histogram_chart(
+      {.id = "calibration",
+       .caption = "Scores of the calibration rows",
+       .note = marks.empty() ? "larger = more anomalous"
+                             : "larger = more anomalous; dashed: the " + marks.front().label,
+       .description = "Histogram of the scores of the rows that were held out to calibrate p-values and "
+                      "threshold."},
+      score_histogram(own.calibration_scores, taken), marks, {"calibration rows", "left out as anomalous"});
+}
+
+// What becomes of scores: of a run on one's own file.
+Html decision_section(const TrainRun& run) {
+  const Decision& decision = run.model->decision();
+  Html content;
+  if (decision.threshold) {
+    const Threshold& threshold = *decision.threshold;
+    content +=
+        element("p", {},
+                element("strong", {},
+                        fmt::format("Rows with a score above {:.6g} are called anomalous", threshold.value)) +
+                    Html(fmt::format(" ({}).", threshold_request_text(threshold.request))));
+  } else {
+    content += paragraph("There is no threshold; the model gives scores alone.");
+  }
+  for (const std::string& note : run.own->notes) content += paragraph(note);
+  Html figures;
+  if (decision.calibration) figures += calibration_chart(*run.own, *run.model);
+  if (run.own->at_threshold) {
+    const ThresholdMetrics& m = *run.own->at_threshold;
+    const auto row = [](const char* name, double value, const std::string& range) {
+      return std::vector<HtmlCell>{text_cell(name), number_cell(percent_text(value), value),
+                                   text_cell(range)};
+    };
+    figures += html_table(
+        {.caption =
+             fmt::format("Test rows at the threshold: {} of {} anomalies found, {} false alarms among {} "
+                         "normal rows",
+                         m.true_alarms, m.true_alarms + m.missed, m.false_alarms, m.false_alarms + m.quiet),
+         .columns = {"figure", "value", "95 % interval"},
+         .rows = {row("recall: anomalies found", m.recall, interval_text(m.recall_interval)),
+                  row("precision: alarms that are right", m.precision, interval_text(m.precision_interval)),
+                  row("F1", m.f1, ""),
+                  row("false alarms among normal rows", m.false_alarm_rate,
+                      interval_text(m.false_alarm_interval))},
+         .sortable = false});
+  }
+  return section("Threshold", content + element("div", {{"class", "figures"}}, figures));
+}
+
+// The rows of one's own file.
+Html own_rows_section(const TrainRun& run) {
+  const OwnRows& own = *run.own->rows;
+  const SemiSupervisedCounts& counts = run.training_set.counts;
+  const auto count_row = [](const char* name, std::size_t n) {
+    return std::vector<HtmlCell>{text_cell(name), number_cell(std::to_string(n), static_cast<double>(n))};
+  };
+  HtmlTable rows{
+      .caption = "Rows of " + own.name,
+      .columns = {"rows", "number"},
+      .rows = {count_row("training, labelled normal", counts.known_normal),
+               count_row("training, labelled anomalous", counts.known_anomaly),
+               count_row("training, unlabelled", counts.unlabelled_normal + counts.unlabelled_anomaly),
+               count_row("calibration", own.parts.calibration.size()),
+               count_row("test", own.parts.test.size()), count_row("left out", own.left_out.size())},
+      .sortable = false};
+  Html list;
+  for (const std::string& message : own.messages) list += element("li", {}, message);
+  Html content = element("div", {{"class", "figures"}}, html_table(rows)) + element("ul", {}, list);
+  if (own.schema) {
+    HtmlTable columns{.caption = "What the columns mean",
+                      .columns = {"column", "kind", "categories", "missing values", "why"},
+                      .rows = {}};
+    for (const ColumnSchema& column : own.schema->schema.columns()) {
+      constexpr std::size_t kMostShown = 8;
+      std::string categories;
+      for (std::size_t k = 0; k < std::min(kMostShown, column.categories.size()); ++k)
+        categories += (k == 0 ? "" : ", ") + column.categories[k];
+      if (column.categories.size() > kMostShown)
+        categories += fmt::format(", ... ({})", column.categories.size());
+      const bool impute = column.missing == MissingPolicy::impute;
+      columns.rows.push_back({text_cell(column.name), text_cell(column_kind_name(column.kind)),
+                              text_cell(categories),
+                              text_cell(!impute ? ""
+                                        : column.kind == ColumnKind::one_hot
+                                            ? "a feature of their own"
+                                            : fmt::format("{} and a feature of their own", column.imputed)),
+                              text_cell(column.why)});
+    }
+    content += folded(fmt::format("Schema: {} columns, {} features", own.schema->schema.columns().size(),
+                                  own.schema->schema.n_features()),
+                      html_table(columns));
+  }
+  return section("Data", content);
+}
+
 Html training_set_section(const TrainRun& run) {
   const SemiSupervisedSet& set = run.training_set;
   const SemiSupervisedCounts& counts = set.counts;
@@ -371,6 +487,10 @@ Html machine_section(const TrainRun& run) {
   return section("Machine and data", html_table(table));
 }
 
+std::string own_text(const OwnRows& rows) {
+  return fmt::format("one's own file {}, {} rows", rows.name, rows.semi.size());
+}
+
 std::string setup_text(const DataSetup& setup) {
   return fmt::format("normal class {}; known anomaly class {}", joined(setup.normal_classes),
                      joined(setup.known_anomaly_classes));
@@ -395,22 +515,31 @@ std::string replay_command(const TrainOptions& options) {
 std::string run_page(const TrainRun& run, std::span<const ReportFile> pictures) {
   const TrainOptions& options = run.options;
   const DataSetup& setup = run.model->setup();
-  Html body = fact_list({{"test AUC", percent_text(run.metrics.roc_auc)},
-                         {"average precision", percent_text(run.metrics.average_precision)},
-                         {"test normals", std::to_string(run.metrics.n_normal)},
-                         {"test anomalies", std::to_string(run.metrics.n_anomaly)},
-                         {"training rows", std::to_string(run.training_set.rows.size())},
-                         {"network", options.network.empty() ? "none" : options.network},
-                         {"training time", duration_text(run.train_seconds)}});
+  const bool tested = !run.own || run.own->rows->has_truth;
+  std::vector<std::pair<std::string, std::string>> facts;
+  if (tested) {
+    facts = {{"test AUC", percent_text(run.metrics.roc_auc)},
+             {"average precision", percent_text(run.metrics.average_precision)},
+             {"test normals", std::to_string(run.metrics.n_normal)},
+             {"test anomalies", std::to_string(run.metrics.n_anomaly)}};
+  }
+  if (run.own && run.model->decision().threshold)
+    facts.emplace_back("threshold", short_number(run.model->decision().threshold->value));
+  facts.emplace_back("training rows", std::to_string(run.training_set.rows.size()));
+  facts.emplace_back("network", options.network.empty() ? "none" : options.network);
+  facts.emplace_back("training time", duration_text(run.train_seconds));
+  Html body = fact_list(facts);
   body += comparison_notes(options);
   body += checks_section(run.findings);
   Html curves;
   for (std::size_t i = 0; i < run.phases.size(); ++i) curves += loss_chart(run.phases[i], options.method, i);
   if (!curves.empty()) body += section("Training", element("div", {{"class", "figures"}}, curves));
-  body += section("Test", test_charts(run.test, run.metrics, run.model->detector()) + metrics_table(run) +
-                              class_table(run.test, *run.test_data, setup.known_anomaly_classes));
+  if (run.own) body += decision_section(run);
+  if (tested)
+    body += section("Test", test_charts(run.test, run.metrics, *run.model) + metrics_table(run) +
+                                class_table(run.test, *run.test_data, setup.known_anomaly_classes));
   body += pictures_section(pictures);
-  body += training_set_section(run);
+  body += run.own ? own_rows_section(run) : training_set_section(run);
   body += options_section(options);
   body += section(
       "Run it again",
@@ -418,11 +547,14 @@ std::string run_page(const TrainRun& run, std::span<const ReportFile> pictures) 
                 "the same bits at any number of threads:") +
           command_box(replay_command(options)) +
           element("p", {{"class", "soft"}},
-                  "The same from the run folder: deepsad train --config config.json. The model's "
-                  "AUC comes out again with: deepsad evaluate model.safetensors."));
+                  run.own
+                      ? "The same from the run folder: deepsad train --config config.json. Other rows are "
+                        "scored with: deepsad score model.safetensors FILE."
+                      : "The same from the run folder: deepsad train --config config.json. The model's "
+                        "AUC comes out again with: deepsad evaluate model.safetensors."));
   body += machine_section(run);
-  return html_document(fmt::format("{} · {} · seed {}", options.dataset, options.method, setup.seed),
-                       setup_text(setup), body);
+  return html_document(fmt::format("{} · {} · seed {}", setup.dataset, options.method, setup.seed),
+                       run.own ? own_text(*run.own->rows) : setup_text(setup), body);
 }
 
 std::string evaluation_page(const Model& model, const Evaluation& evaluation,
@@ -445,7 +577,7 @@ std::string evaluation_page(const Model& model, const Evaluation& evaluation,
                 "Hyper-parameters were chosen on labelled test rows, so the AUC is too good; for comparison "
                 "only.");
   body +=
-      section("Test", test_charts(evaluation.test, metrics, model.detector()) +
+      section("Test", test_charts(evaluation.test, metrics, model) +
                           class_table(evaluation.test, *evaluation.test_data, setup.known_anomaly_classes));
   body += pictures_section(pictures);
   return html_document(

@@ -71,6 +71,41 @@ std::vector<std::uint8_t> generated_grid(const GeneratedSamples& samples,
   return encode_png(enlarge(image_grid(images, rows), kGridEnlargement));
 }
 
+// What a run on one's own file knows besides.
+Json own_json(const TrainRun& run) {
+  const OwnRows& rows = *run.own->rows;
+  const Decision& decision = run.model->decision();
+  Json json{
+      {"name", rows.name},
+      {"rows",
+       {{"training", rows.parts.training.size()},
+        {"calibration", rows.parts.calibration.size()},
+        {"test", rows.parts.test.size()},
+        {"left_out", rows.left_out.size()}}},
+      {"labelled", rows.has_labels},
+      {"threshold", decision.threshold ? Json::parse(threshold_to_json(*decision.threshold)) : Json(nullptr)},
+      {"calibration_rows_trimmed",
+       decision.calibration ? Json(decision.calibration->n_trimmed()) : Json(nullptr)},
+      {"notes", run.own->notes},
+      {"at_threshold", nullptr}};
+  if (run.own->at_threshold) {
+    const ThresholdMetrics& m = *run.own->at_threshold;
+    const auto interval = [](const Interval& i) { return Json{i.low, i.high}; };
+    json["at_threshold"] = {{"true_alarms", m.true_alarms},
+                            {"false_alarms", m.false_alarms},
+                            {"missed", m.missed},
+                            {"quiet", m.quiet},
+                            {"precision", m.precision},
+                            {"recall", m.recall},
+                            {"f1", m.f1},
+                            {"false_alarm_rate", m.false_alarm_rate},
+                            {"precision_interval", interval(m.precision_interval)},
+                            {"recall_interval", interval(m.recall_interval)},
+                            {"false_alarm_interval", interval(m.false_alarm_interval)}};
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string results_json(const TrainRun& run) {
@@ -135,6 +170,7 @@ std::string results_json(const TrainRun& run) {
     results["hybrid"] = run.options.hybrid;
     results["load_ae"] = run.options.load_ae;
   }
+  if (run.own) results["own_file"] = own_json(run);
   if (run.options.selection == "test-leak") {
     results["test_leak"] = true;
     results["test_leak_note"] =
@@ -163,26 +199,42 @@ std::string scores_csv(const TestScores& test) {
   return fmt::to_string(text);
 }
 
+std::string calibration_csv(const OwnResult& own) {
+  const OwnRows& rows = *own.rows;
+  fmt::memory_buffer text;
+  fmt::format_to(std::back_inserter(text), "row,line,label,score\n");
+  for (std::size_t i = 0; i < own.calibration_scores.size(); ++i) {
+    const std::uint32_t row = rows.parts.calibration[i];
+    fmt::format_to(std::back_inserter(text), "{},{},{},{}\n", row, rows.lines[row],
+                   label_name(rows.semi[row]), own.calibration_scores[i]);
+  }
+  return fmt::to_string(text);
+}
+
 void write_run(const RunFolder& folder, const TrainRun& run) {
   // Drawn beside the rest: with loading Cairo and finding a font it takes as long as all other files
   // together.
   std::future<std::vector<std::uint8_t>> curve;
   if (!run.phases.empty()) {
     curve = std::async(std::launch::async | std::launch::deferred, [&run] {
-      const std::string title =
-          fmt::format("{} · {} · seed {}", run.options.dataset, run.options.method, run.model->setup().seed);
+      const std::string title = fmt::format("{} · {} · seed {}", run.model->setup().dataset,
+                                            run.options.method, run.model->setup().seed);
       return encode_png(training_curve(run.phases, title));
     });
   }
-  if (run.autoencoder) {
+  if (run.autoencoder && (!run.own || run.own->rows->has_truth)) {
     const char* name = is_generative_method(run.options.method) ? "vae_results.json" : "ae_results.json";
     folder.write(name, autoencoder_json(*run.autoencoder));
   }
-  folder.write("scores.csv", scores_csv(run.test));
+  const bool tested = !run.own || run.own->rows->has_truth;
+  if (tested) folder.write("scores.csv", scores_csv(run.test));
+  if (run.own && !run.own->calibration_scores.empty())
+    folder.write("calibration.csv", calibration_csv(*run.own));
   folder.write("model.safetensors", run.model->to_bytes());
   std::vector<ReportFile> pictures;
   if (has_pictures(*run.test_data)) {
-    pictures = image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores);
+    if (!run.test.rows.empty())
+      pictures = image_grid_files(*run.test_data, run.test.rows, run.test.labels, run.test.scores);
     for (const GeneratedSamples& samples : run.generated) {
       const std::string name = samples.name.empty() ? "generated.png" : "generated_" + samples.name + ".png";
       pictures.push_back({name, generated_grid(samples, run.test_data->sample_shape)});

@@ -153,7 +153,7 @@ TEST(BadInput, WrongUsage) {
        "SHELL: got \"tcsh\", wanted bash, zsh or fish"},
       {"surplus argument", {"evaluate", "a", "b", "c"}, 2, "unexpected argument \"c\""},
       {"missing argument", {"evaluate"}, 2, "MODEL is missing (a model.safetensors, or the run folder"},
-      {"no data set", {"train"}, 2, "no data set is given"},
+      {"no data set", {"train"}, 2, "nothing to train on is given; `deepsad train FILE`"},
       {"data set twice", train("toy2d", {"--dataset", "glyphs"}), 2,
        "--dataset and the argument DATASET say the same"},
       {"unknown data set", train("glyps", {}), 2,

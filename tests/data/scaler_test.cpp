@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -256,6 +257,56 @@ TEST(Scaler, RefusesRowsAndDestinationsThatAreNotThere) {
   std::vector<float> buffer(4);
   EXPECT_THAT([&] { scaler.transform(data, all_rows(data), MatrixView<float>(buffer.data(), 1, 2)); },
               ThrowsMessage<InvalidArgument>(HasSubstr("destination is 1 x 2; wanted 2 x 2")));
+}
+
+// The fitted rows of any distribution become uniform in [0, 1]; ties share the mean of their shares.
+TEST(Scaler, QuantilesMakeAnyDistributionUniform) {
+  RandomStream random(5, "quantiles");
+  std::vector<std::vector<double>> rows;
+  for (std::size_t i = 0; i < 5000; ++i) rows.push_back({std::exp(4 * random.normal()), random.uniform()});
+  const Dataset data = table(rows);
+  const Scaler scaler = Scaler::fit_table(data, all_rows(data), Scaling::quantile);
+  EXPECT_EQ(scaler.quantiles().size(), 2 * 1000U);
+  const Matrix<float> scaled = scaler.transform(data);
+  for (std::size_t j = 0; j < 2; ++j) {
+    std::vector<double> column;
+    for (std::size_t i = 0; i < scaled.rows; ++i) column.push_back(scaled.row(i)[j]);
+    std::sort(column.begin(), column.end());
+    for (std::size_t i = 0; i < column.size(); ++i)
+      EXPECT_NEAR(column[i], static_cast<double>(i) / 4999, 2e-3);  // a quantile holds five rows
+    EXPECT_EQ(column.front(), 0);
+    EXPECT_EQ(column.back(), 1);
+  }
+}
+
+TEST(Scaler, QuantilesOfFewRowsByHand) {
+  const Dataset data = table({{1, 7, 0}, {2, 7, 0}, {2, 7, 1}, {2, 7, 0}, {10, 7, 0}});
+  const Scaler scaler = Scaler::fit_table(data, all_rows(data), Scaling::quantile);
+  const Dataset probe =
+      table({{1, 7, 0}, {1.5, 7, 1}, {2, 8, 0.5}, {6, 7, 0}, {10, 7, 0}, {19, 7, 0}, {-8, 4, 2}});
+  expect_equal(scaler.transform(probe), {{0, 0, 0},
+                                         {0.125, 0, 1},
+                                         {0.5, 1, 0.875},  // the middle of the second to the fourth fifth
+                                         {0.875, 0, 0},
+                                         {1, 0, 0},
+                                         {2, 0, 0},
+                                         {-1, -3, 2}});
+  const Scaler again = Scaler::quantile_from_parts(scaler.quantiles(), 3);
+  const Matrix<float> first = scaler.transform(probe), second = again.transform(probe);
+  EXPECT_TRUE(
+      std::equal(first.values.begin(), first.values.end(), second.values.begin(), second.values.end()));
+  EXPECT_EQ(again.scaling(), Scaling::quantile);
+  EXPECT_EQ(scaling_from_name("quantile"), Scaling::quantile);
+}
+
+TEST(Scaler, BadQuantilesAreRefused) {
+  EXPECT_THROW((void)Scaler::quantile_from_parts({}, 1), InvalidArgument);
+  EXPECT_THROW((void)Scaler::quantile_from_parts({1, 2, 3}, 2), InvalidArgument);
+  EXPECT_THROW((void)Scaler::quantile_from_parts({2, 1}, 1), InvalidArgument);
+  EXPECT_THROW((void)Scaler::quantile_from_parts({1, kNan}, 1), InvalidArgument);
+  const Dataset wide = table({{-1e308}, {1e308}});
+  EXPECT_THAT([&] { (void)Scaler::fit_table(wide, all_rows(wide), Scaling::quantile); },
+              ThrowsMessage<DataError>(HasSubstr("its range leaves that of double")));
 }
 
 }  // namespace

@@ -278,5 +278,45 @@ TEST(TableFile, ATableNeedsRowsAndFeatures) {
   EXPECT_THAT(refusal("a,b\n1,1\n1,1\n"), HasSubstr("t.csv: no column gives a feature"));
 }
 
+// Rows that are held out change nothing: neither schema nor features of the others.
+TEST(TableFile, ASchemaOfSomeRowsKnowsNothingOfTheOthers) {
+  const auto read_some = [](const std::string& text, const std::vector<bool>& chosen) {
+    return read_table([&] { return stream_of(text); }, {.label_column = "status"},
+                      [&](const Table& labels) {
+                        EXPECT_EQ(labels.semi.size(), chosen.size());
+                        EXPECT_TRUE(labels.data.feature_names.empty());
+                        return chosen;
+                      });
+  };
+  const std::string head = "age,color,size,status\n";
+  const std::string known = "30,red,1,ok\n,blue,2,fraud\n50,red,3,\n20,blue,4,ok\n";
+  const std::vector<bool> chosen{true, true, true, true, false, false};
+  const Table table = read_some(head + known + "90,green,5,ok\n1,red,6,\n", chosen);
+  const Table alone = read(head + known, {.label_column = "status"});
+  EXPECT_EQ(table.schema, alone.schema);
+  EXPECT_THAT(table.refused, ::testing::IsEmpty());
+  EXPECT_EQ(column(table, "age").imputed, 30);
+  ASSERT_EQ(values(table).size(), 6 * table.schema.n_features());
+  EXPECT_TRUE(std::equal(values(alone).begin(), values(alone).end(), values(table).begin()));
+  EXPECT_THAT(std::vector<double>(values(table).end() - 12, values(table).end()),
+              ElementsAre(90, 0, 0, 0, 1, 5,  // green is "other"
+                          1, 0, 0, 1, 0, 6));
+  EXPECT_THAT(table.n_unseen, ElementsAre(0, 1, 0, 0));
+
+  // A missing value and a text where no chosen row has one: the schema stays, the rows are named.
+  const Table odd = read_some(head + known + "1,red,,ok\n1,red,big,\n", chosen);
+  EXPECT_EQ(odd.schema, alone.schema);
+  ASSERT_EQ(odd.refused.size(), 2U);
+  EXPECT_EQ(odd.refused[0].row, 4U);
+  EXPECT_THAT(odd.refused[0].reason, HasSubstr("t.csv:6:7: column \"size\": a missing value"));
+  EXPECT_THAT(odd.refused[1].reason, HasSubstr("t.csv:7:7: column \"size\": found \"big\""));
+  // Chosen rows are held to what read_table() wants.
+  EXPECT_THAT(
+      message_of<DataError>([&] {
+        (void)read_some(head + known + "1,red,7,ok\n1,red,big,\n", {true, true, true, true, true, true});
+      }),
+      HasSubstr("found \"big\" in a column of numbers"));
+}
+
 }  // namespace
 }  // namespace deepsad

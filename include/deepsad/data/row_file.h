@@ -37,6 +37,11 @@ struct RowFileOptions {
 /// @throws DataError if it cannot be opened, or standard input holds no text
 [[nodiscard]] std::unique_ptr<ByteStream> open_text(const std::string& path);
 
+/// The same with a schema that knows the chosen rows only (read_table()). @p choose is called for every
+/// format. Standard input and pipes are kept in memory meanwhile.
+[[nodiscard]] Table read_rows(const std::string& path, const RowFileOptions& options,
+                              const ChooseRows& choose);
+
 /// The rows of a table as Model::score() takes them, in the table's memory.
 [[nodiscard]] RawRows raw_rows(const Table& table);
 

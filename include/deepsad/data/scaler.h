@@ -20,10 +20,11 @@ namespace deepsad {
 /// - robust:      median 0, interquartile range 1 (standard deviation 1 where that range is 0): wild values
 /// have
 ///                no say in the constants;
+/// - quantile:    the share of the rows below x, uniform in [0, 1] whatever the distribution;
 /// - none:        x itself.
-enum class Scaling { min_max, standardise, robust, none };
+enum class Scaling { min_max, standardise, robust, quantile, none };
 
-/// "min-max", "standardise", "robust", "none".
+/// "min-max", "standardise", "robust", "quantile", "none".
 [[nodiscard]] const char* scaling_name(Scaling scaling);
 /// @throws InvalidArgument for another name
 [[nodiscard]] Scaling scaling_from_name(const std::string& name);
@@ -40,10 +41,15 @@ enum class Scaling { min_max, standardise, robust, none };
 ///         standardise: the same mean and std; min_j = max_j = 0.
 ///         robust:      mean_j = median, std_j = interquartile range (linear interpolation between order
 ///                      statistics, as NumPy's percentile), min_j = max_j = 0.
-///         none:        0, 1, 0, 0.
-///         A feature that is constant in the fitted rows has std_j = 1 and min_j = max_j = 0: its fitted rows
-///         become exactly 0 (none: stay), any other value its difference from the constant. Values of new
-///         rows are not clipped.
+///         none, quantile: 0, 1, 0, 0.
+///         quantile has constants of its own instead: q_1 <= ... <= q_m of the fitted rows at the
+///         probabilities (k - 1) / (m - 1), m the smaller of 1000 and the number of rows, linear
+///         interpolation between order statistics. y = (k - 1 + (x - q_k) / (q_(k+1) - q_k)) / (m - 1)
+///         between two of them; a value that equals several gets the mean of the first's and the last's share
+///         (the ends get 0 and 1); below q_1 and above q_m it goes on as min-max would, (x - q_1) / (q_m -
+///         q_1). A feature that is constant in the fitted rows has std_j = 1 and min_j = max_j = 0: its
+///         fitted rows become exactly 0 (none: stay), any other value its difference from the constant.
+///         Values of new rows are not clipped.
 class Scaler {
  public:
   enum class Kind { pixels, table };
@@ -72,6 +78,10 @@ class Scaler {
                                                std::vector<double> min, std::vector<double> max,
                                                Scaling scaling = Scaling::min_max);
 
+  /// A scaler of quantiles from stored ones: those of the first feature, then of the next, equally many each.
+  /// @throws InvalidArgument if a number is not finite, they do not ascend, or do not divide into n_features
+  [[nodiscard]] static Scaler quantile_from_parts(std::vector<double> quantiles, std::size_t n_features);
+
   [[nodiscard]] Kind kind() const { return kind_; }
   /// How a table's constants were fitted; of no meaning for pixels.
   [[nodiscard]] Scaling scaling() const { return scaling_; }
@@ -81,6 +91,8 @@ class Scaler {
   [[nodiscard]] const std::vector<double>& std() const { return std_; }
   [[nodiscard]] const std::vector<double>& min() const { return min_; }
   [[nodiscard]] const std::vector<double>& max() const { return max_; }
+  /// As quantile_from_parts() takes them; empty for other scalings.
+  [[nodiscard]] const std::vector<double>& quantiles() const { return quantiles_; }
 
   /// The given rows, scaled: rows.size() x n_features.
   /// @throws as the other transform
@@ -114,6 +126,7 @@ class Scaler {
   std::vector<double> std_;
   std::vector<double> min_;
   std::vector<double> max_;
+  std::vector<double> quantiles_;
 };
 
 }  // namespace deepsad

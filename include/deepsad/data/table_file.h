@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -38,6 +39,12 @@ struct TableOptions {
   std::uint64_t max_rows = std::numeric_limits<std::uint64_t>::max();  ///< rows beyond are not read
 };
 
+/// A row of a table whose features the schema refuses.
+struct RefusedRow {
+  std::uint32_t row;   ///< position in the table
+  std::string reason;  ///< the message, "FILE:LINE:COLUMN: ..."
+};
+
 /// A table in memory. All vectors over rows have one entry a row, or none if there is no such column.
 struct Table {
   Dataset data;  ///< numbers as doubles, feature names, source; no labels
@@ -48,6 +55,9 @@ struct Table {
   std::vector<std::uint64_t> lines;     ///< line of the file at which the row starts, from 1
   std::vector<std::string> messages;    ///< what was detected, counted, left out; one sentence each
   std::vector<std::uint64_t> n_unseen;  ///< per column of the schema: cells that fell into `other`
+  /// Ascending; only if the schema was inferred from some of the rows. The others' features are all there; of
+  /// these they are 0 and mean nothing.
+  std::vector<RefusedRow> refused;
 };
 
 /// Reads a whole table from a file (plain, gzip, xz, bzip2) or, for "-", from standard input.
@@ -58,6 +68,18 @@ struct Table {
 /// @throws InvalidArgument for columns that are not there or options that contradict each other
 [[nodiscard]] Table read_table(const std::string& path, const TableOptions& options = {});
 [[nodiscard]] Table read_table(std::unique_ptr<ByteStream> in, const TableOptions& options = {});
+
+/// Says of a table without features yet (labels, ids and lines are there) which rows the schema may know.
+using ChooseRows = std::function<std::vector<bool>(const Table&)>;
+
+/// As read_table(), but the schema is that of the chosen rows, as if there were no others: their categories,
+/// their medians. Rows that are held out for tests leave no trace in it; what is unknown in them is `other`,
+/// and what the schema refuses is in Table::refused. With a schema in the options nothing is inferred, and
+/// @p choose merely called.
+/// @param open opens the same content each time; it is read three times
+/// @throws as read_table(); DataError also if the content changes meanwhile
+[[nodiscard]] Table read_table(const std::function<std::unique_ptr<ByteStream>()>& open,
+                               const TableOptions& options, const ChooseRows& choose);
 
 /// Whether a file that starts with these bytes may be text: not empty, and no control bytes but tab, line
 /// feed, carriage return and form feed.

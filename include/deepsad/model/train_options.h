@@ -17,13 +17,29 @@ namespace deepsad {
 /// and help texts: train_option_declarations() and docs/options.md.
 struct TrainOptions {
   // data
-  std::string dataset;               ///< a named or built-in set
+  std::string dataset;               ///< a named or built-in set, or one's own file (is_own_file)
   std::string data_dir;              ///< where named sets lie
   std::vector<int> normal_class{0};  ///< class(es) that count as normal
   int known_outlier_class = 1;       ///< class of the labelled anomalies when n_known_outlier_classes = 1
   std::size_t n_known_outlier_classes = 0;
   double ratio_known_normal = 0, ratio_known_outlier = 0, ratio_pollution = 0;
-  std::string scaling = "auto";  ///< of tables: auto (resolved_scaling), min-max, standardise, robust, none
+  /// Of tables: auto (resolved_scaling), min-max, standardise, robust, quantile, none.
+  std::string scaling = "auto";
+  // one's own file; columns by name or position from 1, lists separated by commas, "" = none
+  std::string label_column, label_file, label_map;  ///< semi labels: what training may know
+  std::string truth_column, truth_map;              ///< true labels: for the test only
+  std::string id_column, ignore_columns, category_columns;
+  std::string schema;                               ///< a TOML file; "" = inferred from the training rows
+  std::string missing_words;                        ///< "" = default_missing_words()
+  bool dates = false;                               ///< whether dates become numbers
+  std::string separator = "auto", header = "auto";  ///< auto: detected
+  std::size_t skip_lines = 0;
+  std::string samples = "X";                    ///< variable of a MAT or NPZ file
+  std::string image_size, image_fit = "exact";  ///< of a folder of images: "32x32"; exact, stretch, crop
+  double calibration_share = 0.2;               ///< of the rows not labelled anomalous, for the threshold
+  double test_share = 0.2;                      ///< of the rows, if there are true labels
+  std::string threshold = "auto";               ///< auto, none, or what parse_threshold_request() reads
+  std::string calibration_contamination = "0";  ///< auto, or a share in [0, 0.5)
   // method and network
   std::string method = "deep_sad";  ///< a name of the detector registry
   std::string network;              ///< catalogue name or a .toml file; "" = chosen from the data
@@ -167,8 +183,20 @@ using OptionLayer = std::vector<OptionAssignment>;
 [[nodiscard]] TrainOptions starting_options(const std::string& preset, const std::string& compat,
                                             const std::string& method = "deep_sad");
 
-/// What scaling auto means for a table: standardise for preset paper, as the paper says, min-max else, as the
-/// published code does; always min-max for the deep generative models, whose decoders give values in [0, 1].
+/// Whether a dataset is a path of one's own (or "-", standard input) and no name of a set: it has a slash or
+/// a point in it.
+[[nodiscard]] bool is_own_file(const std::string& dataset);
+
+/// Sides in pixels.
+struct ImageSize {
+  std::size_t height = 0, width = 0;
+};
+/// Reads "HEIGHTxWIDTH"; empty for anything else, sides below 1 and above 16384 among it.
+[[nodiscard]] std::optional<ImageSize> parse_image_size(const std::string& text);
+
+/// What scaling auto means for a table: standardise for preset paper, as the paper says, and for one's own
+/// file; min-max else, as the published code does; always min-max for the deep generative models, whose
+/// decoders give values in [0, 1].
 [[nodiscard]] std::string resolved_scaling(const TrainOptions& options);
 
 /// Whether the method is one of the deep generative models: vae, dgm_m2, dgm_m1m2.

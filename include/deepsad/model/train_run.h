@@ -13,6 +13,7 @@
 #include "deepsad/data/semi_supervised.h"
 #include "deepsad/evaluation/test_scores.h"
 #include "deepsad/model/model.h"
+#include "deepsad/model/own_rows.h"
 #include "deepsad/model/train_options.h"
 #include "deepsad/nn/checkpoint.h"
 
@@ -39,6 +40,7 @@ struct TrainRun {
   std::optional<AutoencoderResult> autoencoder;  ///< of the autoencoder or VAE, if pretraining ran
   std::optional<Metrics> untrained;              ///< of the network before any training, if asked for
   std::vector<GeneratedSamples> generated;       ///< images that a generative model drew
+  std::optional<OwnResult> own;                  ///< of a run on one's own file
   std::optional<LinearResult> linear;            ///< present for hybrids of oc_svm and ssad
   std::vector<PhaseRecord> phases;
   std::vector<Finding> findings;
@@ -50,8 +52,9 @@ struct TrainRun {
   std::shared_ptr<const Dataset> test_data;  ///< raw data that test.rows index, for the image grids
 };
 
-/// Loads the data, splits, builds the semi-supervised set, scales, trains, tests. Resolves the options first
-/// and reports them through on_resolved (so that a caller can store them before long work starts).
+/// Loads the data (one's own file: read_own_file()), splits, builds the semi-supervised set, scales, trains,
+/// tests. Resolves the options first and reports them through on_resolved (so that a caller can store them
+/// before long work starts).
 /// @param checkpoint where the training's progress is kept and gone on from; it may be opened in on_resolved
 /// @throws InvalidArgument, DataError, NumericError, Interrupted.
 [[nodiscard]] TrainRun train_run(const TrainOptions& options, const Observer& observer, const StopToken* stop,

@@ -24,4 +24,8 @@ void write_run(const RunFolder& folder, const TrainRun& run);
 /// class is the original class, or the label where the data has no other.
 [[nodiscard]] std::string scores_csv(const TestScores& test);
 
+/// "row,line,label,score": one calibration row a line. row: position in the file from 0; line: of text, where
+/// it starts; label: what training might have known of it.
+[[nodiscard]] std::string calibration_csv(const OwnResult& own);
+
 }  // namespace deepsad

@@ -1,0 +1,92 @@
+// deepsad threshold: another threshold for a model.
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "commands.h"
+#include "deepsad/core/error.h"
+#include "deepsad/core/parallel.h"
+#include "deepsad/data/row_file.h"
+#include "deepsad/model/calibrate.h"
+#include "deepsad/model/model.h"
+#include "option_text.h"
+#include "shared_options.h"
+#include "table_options.h"
+
+namespace deepsad::cli {
+namespace {
+
+// The rows as the model's schema reads them, with labels if they have some.
+Table read_calibration_rows(const Model& model, const Arguments& arguments) {
+  RowFileOptions options;
+  options.table = table_options(arguments);
+  options.samples.mat.samples = arguments.text("samples", options.samples.mat.samples);
+  if (model.schema()) {
+    options.table.schema = model.schema()->schema;
+    if (!arguments.has("label_map")) options.table.label_map = model.schema()->label_map;
+    options.table.truth_map = model.schema()->truth_map;
+  }
+  return read_rows(arguments.text("ROWS"), options);
+}
+
+ChosenDecision from_rows(const Model& model, const Arguments& arguments, const DecisionOptions& options) {
+  Table table = read_calibration_rows(model, arguments);
+  table.semi.resize(table.data.size(), SemiLabel::unlabelled);
+  ThreadPool pool(threads(arguments));
+  const std::vector<float> scores = model.score(table.data, pool);
+  return choose_decision({.scores = scores,
+                          .labels = table.semi,
+                          .name = fmt::format("{} rows of {}", table.data.size(), table.data.name)},
+                         options);
+}
+
+// The scores that the model keeps; those that were left out of them are gone.
+ChosenDecision from_kept_scores(const Model& model, const Arguments& arguments,
+                                const DecisionOptions& options) {
+  const Decision& old = model.decision();
+  if (options.threshold == "best-f1")
+    throw InvalidArgument("--threshold best-f1 needs labelled rows; give them as ROWS with --label-column");
+  if (!old.calibration && options.threshold.starts_with("manual:"))
+    return choose_decision({.scores = {}, .labels = {}, .name = {}}, options);
+  if (!old.calibration)
+    throw InvalidArgument(fmt::format(
+        "{}: the model keeps no calibration scores; give rows that training did not see as ROWS, or "
+        "--threshold manual:SCORE",
+        arguments.text("MODEL")));
+  const std::size_t n_trimmed = old.calibration->n_trimmed();
+  if (arguments.has("calibration_contamination") && n_trimmed > 0)
+    throw InvalidArgument(fmt::format(
+        "--calibration-contamination: the {} largest scores were left out of the model's calibration and are "
+        "gone; give the rows again as ROWS",
+        n_trimmed));
+  return decide_on(*old.calibration, old.calibration_rows, options);
+}
+
+}  // namespace
+
+int run_threshold(const Arguments& arguments, Console& console) {
+  const DecisionOptions options{.threshold = arguments.text("threshold", "auto"),
+                                .contamination = arguments.text("calibration_contamination", "0")};
+  for (const auto& [name, text] : {std::pair{"threshold", options.threshold},
+                                   std::pair{"calibration_contamination", options.contamination}}) {
+    TrainOptions scratch;
+    try {
+      find_train_option(name)->set(scratch, text);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(fmt::format("--{}: {}", dashed(name), error.what()));
+    }
+  }
+  if (!arguments.has("model"))
+    throw InvalidArgument("--model (-o) is missing: the new model's file; the old one is never changed");
+  require_new_file(arguments, "model");
+  const Model model = Model::load(model_path(arguments));
+  const ChosenDecision chosen = arguments.has("ROWS") ? from_rows(model, arguments, options)
+                                                      : from_kept_scores(model, arguments, options);
+  model.with_decision(chosen.decision).save(arguments.text("model"));
+  std::string text;
+  for (const std::string& note : chosen.notes) text += note + "\n";
+  console.print(text + fmt::format("model {}\n", arguments.text("model")));
+  return kDone;
+}
+
+}  // namespace deepsad::cli
