@@ -221,6 +221,22 @@ OwnFile open_own_file(const Arguments& arguments, TrainOptions& options, std::ve
   return file;
 }
 
+// What going on from a model changed; nothing for other runs.
+std::string warm_start_text(const TrainRun& run) {
+  if (!run.warm_start) return "";
+  std::string text = fmt::format("test AUC before    {}, average precision {} ({})\n",
+                                 percent_text(run.warm_start->before.roc_auc),
+                                 percent_text(run.warm_start->before.average_precision), run.options.init);
+  const auto add = [&](const std::optional<KeptLabels>& kept, const char* what) {
+    if (!kept) return;
+    text += fmt::format("its {} mean rank {:.3f}, was {:.3f} ({} rows, {} much worse)\n", what,
+                        kept->rank_after, kept->rank_before, kept->n_rows, kept->n_worse);
+  };
+  add(run.warm_start->anomalies, "anomalies     ");
+  add(run.warm_start->normals, "normal rows   ");
+  return text;
+}
+
 }  // namespace
 
 RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) {
@@ -306,6 +322,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     if (run.own)
       for (const std::string& note : run.own->notes) log.keep(LogLevel::info, note);
     std::string text = tested ? metrics_text(run.metrics) : "";
+    text += warm_start_text(run);
     if (run.own) text += own_text(*run.own);
     if (arguments.has("model")) text += fmt::format("model              {}\n", arguments.text("model"));
     if (folder)

@@ -30,7 +30,8 @@ AutoencoderDetector::AutoencoderDetector(const NetworkDefinition& network, const
 
 TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x, const RowParts& rows,
                                                  FitContext& context) const {
-  StateDict state = initial_state(spec_, context.seed, "autoencoder");
+  const StateDict state =
+      first_state(context, spec_, [&] { return initial_state(spec_, context.seed, "autoencoder"); });
   std::vector<float> before(x.rows());
   score_reconstruction(*inference_plan(spec_, state, context.pool), x, before);
 
@@ -76,7 +77,7 @@ void AutoencoderDetector::fit(const TrainingSet& data, FitContext& context) {
   plans_.clear();
   gradient_plans_.clear();
   TrainedAutoencoder trained =
-      context.autoencoders == nullptr
+      context.autoencoders == nullptr || context.start != nullptr
           ? train_on(data.x, rows, context)
           : *context.autoencoders->get(training_key(data.x, rows, context.seed),
                                        [&] { return train_on(data.x, rows, context); });

@@ -67,7 +67,7 @@ class Classifier final : public Detector {
     }
     phases_.clear();
     findings_.clear();
-    state_ = initial_state(spec_, context.seed, "classifier");
+    state_ = first_state(context, spec_, [&] { return initial_state(spec_, context.seed, "classifier"); });
     plans_.clear();
     std::vector<float> before(data.x.rows()), after(data.x.rows());
     score(data.x, before, context.pool);

@@ -186,6 +186,11 @@ double DeepGenerativeDetector::alpha_for(std::size_t n_labelled, std::size_t n_u
 // Trains the VAE; returns its state, and what its encoder gives for the training rows.
 StateDict DeepGenerativeDetector::pretrain(const TrainingSet& data, FitContext& context,
                                            Matrix<float>& posteriors) {
+  if (context.start != nullptr) {  // the VAE stays as it is
+    const VaeDetector vae(network_, options_.pretraining, without_prefix(*context.start, kFeatures));
+    posteriors = vae.posteriors(data.x, context.pool);
+    return vae.state();
+  }
   VaeDetector vae(network_, options_.pretraining, "pretraining");
   vae.fit(data, context);
   phases_.push_back(vae.phases().front());
@@ -214,7 +219,8 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
     for (StateTensor& tensor : with_prefix(features, kFeatures)) trained.push_back(std::move(tensor));
     return trained;
   };
-  state_ = whole_state(initial_state(network_, kind_, context.seed));
+  state_ = first_state(context, generative_tensors(network_, kind_),
+                       [&] { return whole_state(initial_state(network_, kind_, context.seed)); });
   std::vector<float> before(n);
   score(data.x, before, context.pool);
 

@@ -184,8 +184,10 @@ class DeepSadDetector final : public Detector {
   [[nodiscard]] bool soft_boundary() const { return options_.objective == SvddObjective::soft_boundary; }
   [[nodiscard]] bool uses_labels() const { return method_ == std::string(kDeepSad); }
   void start_network(const TrainingSet& data, FitContext& context);
+  void place_center(const TrainingSet& data, FitContext& context);
   TrainingHistory train_network(const TrainingSet& data, const RowParts& rows,
-                                std::span<const SemiLabel> semi, FitContext& context);
+                                std::span<const SemiLabel> semi, std::span<const float> before,
+                                FitContext& context);
 
   const char* method_;
   NetworkDefinition network_;
@@ -199,10 +201,18 @@ class DeepSadDetector final : public Detector {
   Json report_ = Json::object();
 };
 
-// The network before its own training: the autoencoder's encoder, weights and batch-norm state, or fresh
-// weights.
+// The network before its own training: that of the model to go on from, with its centre; else the
+// autoencoder's encoder, weights and batch-norm state, or fresh weights.
 void DeepSadDetector::start_network(const TrainingSet& data, FitContext& context) {
   const DeepSadOptions& options = options_.base;
+  if (context.start != nullptr) {
+    DeepSadDetector start(method_, network_, options_, 0, *context.start);
+    state_ = std::move(start.state_);
+    autoencoder_ = std::move(start.autoencoder_);
+    center_ = std::move(start.center_);
+    report_["goes_on"] = true;
+    return;
+  }
   state_ = initial_state(network_.encoder, context.seed, "network");
   std::size_t transferred = 0;
   if (options.pretrain) {
@@ -233,7 +243,8 @@ void DeepSadDetector::start_network(const TrainingSet& data, FitContext& context
 }
 
 TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const RowParts& rows,
-                                               std::span<const SemiLabel> semi, FitContext& context) {
+                                               std::span<const SemiLabel> semi, std::span<const float> before,
+                                               FitContext& context) {
   const TrainingOptions& options = options_.base.training;
   Plan<float> plan(network_.encoder, largest_batch(rows.train.size(), options), PlanMode::train,
                    context.pool);
@@ -249,8 +260,12 @@ TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const Ro
   if (soft_boundary()) {
     SoftBoundaryLoss<float> loss(center_, options_.nu, data.x.rows());
     std::vector<float> distances;
+    if (context.start != nullptr) {
+      for (const std::uint32_t row : rows.train) distances.push_back(before[row]);
+      loss.set_radius(radius_of(distances, options_.nu));
+    }
     phase.after_step = [&](std::size_t epoch, std::span<const std::uint32_t> batch) {
-      if (epoch < options_.warm_up_epochs) return;
+      if (context.start == nullptr && epoch < options_.warm_up_epochs) return;
       distances.clear();
       for (const std::uint32_t row : batch) distances.push_back(loss.distance(row));
       loss.set_radius(radius_of(distances, options_.nu));
@@ -269,26 +284,8 @@ TrainingHistory DeepSadDetector::train_network(const TrainingSet& data, const Ro
   return history;
 }
 
-void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
-  beyond_scoring();
+void DeepSadDetector::place_center(const TrainingSet& data, FitContext& context) {
   const DeepSadOptions& options = options_.base;
-  phases_.clear();
-  findings_.clear();
-  report_ = Json::object();
-  autoencoder_.clear();
-  plans_.clear();
-  gradient_plans_.clear();
-  radius_ = 0;
-
-  // Deep SVDD looks at no labels and leaves the known anomalies out.
-  const RowParts rows = phase_rows(data.semi, !uses_labels(), options.training, context.seed, "training");
-  std::vector<SemiLabel> semi(data.semi.begin(), data.semi.end());
-  if (!uses_labels()) std::fill(semi.begin(), semi.end(), SemiLabel::unlabelled);
-  check_trainable(network_.encoder, data.x.cols(), rows.train.size(), options.training, "training");
-
-  start_network(data, context);
-  initial_ = state_;
-
   const Matrix<float> outputs = network_outputs(network_.encoder, state_, data.x, context.pool);
   const MatrixView<const float> output_view(outputs.values.data(), outputs.rows, outputs.cols);
   std::vector<std::uint32_t> center_rows = select_rows(data.x.rows(), [&](std::size_t i) {
@@ -320,11 +317,34 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
                      "says little about the data. Pretrain the network (longer)",
                      center.n_clamped, center_.size(), kCenterMargin)});
   }
+}
+
+void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
+  beyond_scoring();
+  const DeepSadOptions& options = options_.base;
+  phases_.clear();
+  findings_.clear();
+  report_ = Json::object();
+  autoencoder_.clear();
+  plans_.clear();
+  gradient_plans_.clear();
+  radius_ = 0;
+
+  // Deep SVDD looks at no labels and leaves the known anomalies out.
+  const RowParts rows = phase_rows(data.semi, !uses_labels(), options.training, context.seed, "training");
+  std::vector<SemiLabel> semi(data.semi.begin(), data.semi.end());
+  if (!uses_labels()) std::fill(semi.begin(), semi.end(), SemiLabel::unlabelled);
+  check_trainable(network_.encoder, data.x.cols(), rows.train.size(), options.training, "training");
+
+  start_network(data, context);
+  initial_ = state_;
+
+  if (context.start == nullptr) place_center(data, context);
 
   const std::size_t n = data.x.rows();
   std::vector<float> before(n);
   score_distances(*inference_plan(network_.encoder, state_, context.pool), center_, data.x, before);
-  TrainingHistory history = train_network(data, rows, semi, context);
+  TrainingHistory history = train_network(data, rows, semi, before, context);
   phases_.push_back({"training", options.training, std::move(history)});
 
   const Matrix<float> trained = network_outputs(network_.encoder, state_, data.x, context.pool);

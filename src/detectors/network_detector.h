@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "deepsad/core/aligned_buffer.h"
+#include "deepsad/core/error.h"
 #include "deepsad/core/matrix_view.h"
 #include "deepsad/core/parallel.h"
 #include "deepsad/detectors/detector.h"
@@ -50,6 +51,16 @@ void check_differentiable(std::size_t n_features, bool fitted, MatrixView<const 
 
 [[nodiscard]] Json to_json(const TrainingOptions& options);
 [[nodiscard]] TrainingOptions training_options_from_json(const Json& json);
+
+/// The tensors that training begins with: those of context.start, or fresh().
+/// @param wanted the network or tensors that these must be   @throws InvalidArgument if they are not
+template <class Wanted, class Fresh>
+StateDict first_state(const FitContext& context, const Wanted& wanted, Fresh&& fresh) {
+  if (context.start == nullptr) return fresh();
+  if (const std::string problem = mismatch(wanted, *context.start); !problem.empty())
+    throw InvalidArgument("[init] the model to go on from does not fit: " + problem);
+  return *context.start;
+}
 
 /// Row numbers 0..n-1 for which keep(i) holds.
 template <class F>

@@ -198,7 +198,8 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
   findings_.clear();
   plans_.clear();
 
-  state_ = initial_state(network_, GenerativeKind::vae, context.seed);
+  state_ = first_state(context, generative_tensors(network_, GenerativeKind::vae),
+                       [&] { return initial_state(network_, GenerativeKind::vae, context.seed); });
   std::vector<float> before(data.x.rows());
   score(data.x, before, context.pool);
 

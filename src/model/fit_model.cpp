@@ -24,6 +24,9 @@ void check(const TrainOptions& options, const RowsToFit& data) {
         "option load_ae: whether another model saw these rows cannot be told; leave it out to train an "
         "autoencoder on them");
   }
+  if (!options.init.empty())
+    throw InvalidArgument(
+        "option init: going on from a model is for `deepsad train` on a data set; leave it out");
   const std::size_t n = data.rows.size();
   if (!data.semi.empty() && data.semi.size() != n)
     throw InvalidArgument(fmt::format("[fit] {} labels for {} rows", data.semi.size(), n));

@@ -19,6 +19,7 @@ namespace {
 constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 // Bounds beyond which a value is a slip of the pen, not a wish; they keep sizes far from overflow.
 constexpr double kMaxEpochs = 1e6;
+constexpr std::size_t kWarmStartEpochs = 10;  // a model that goes on needs few
 constexpr double kMaxBatch = 1e6;
 constexpr double kMaxClass = 1e6;
 constexpr double kMaxThreads = 1024;
@@ -443,6 +444,11 @@ std::vector<OptionDeclaration> declare_options() {
           .alias("net_name")
           .shown_default("chosen from the data")
           .range_in_words("a name or a file"));
+  add(Declare("init", &T::init, method,
+              "go on from this model instead of from fresh weights: same method and network, its scaling, no "
+              "pretraining, 10 epochs if no other number is given")
+          .shown_default("none")
+          .range_in_words("a model file of a deep method"));
   add(Declare("rep_dim", &T::rep_dim, method, "width of the network's code; 0 = that of the network")
           .unit("values")
           .range(between(0, kMaxCodes)));
@@ -835,9 +841,13 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer)
       if (assignment.option->name == "preset" || assignment.option->name == "compat" ||
-          assignment.option->name == "method")
+          assignment.option->name == "method" || assignment.option->name == "init")
         apply(start, assignment);
   TrainOptions options = starting_options(start.preset, start.compat, start.method);
+  if (!start.init.empty()) {
+    options.n_epochs = options.ae_n_epochs = options.vae_n_epochs = kWarmStartEpochs;
+    options.lr_milestone = options.ae_lr_milestone = options.vae_lr_milestone = {};
+  }
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer) apply(options, assignment);
   validate(options);
@@ -968,6 +978,7 @@ void validate_own_file(const TrainOptions& options) {
   refuse_if(options.selection == "test-leak", "selection", "test-leak stands for the paper's data sets");
   refuse_if(!options.load_ae.empty(), "load_ae",
             "whether another model saw the held-out rows cannot be told");
+  refuse_if(!options.init.empty(), "init", "whether the old model saw the held-out rows cannot be told");
   if (!options.label_file.empty() && options.label_file == options.dataset)
     throw InvalidArgument("option label_file: is the table itself; see label_column");
   if (!options.label_map.empty() && options.label_column.empty() && options.label_file.empty() &&
@@ -1019,7 +1030,12 @@ void validate(const TrainOptions& options) {
   validate_own_file(options);
   validate_generative(options);
   validate_shallow(options);
+  if (!options.init.empty() && is_shallow_method(options.method))
+    throw InvalidArgument(fmt::format(
+        "option init: method {} has no weights to go on from; deep methods have", options.method));
   if (options.compat == "reference") {
+    if (!options.init.empty())
+      throw InvalidArgument("option init: the published programs (compat reference) always begin anew");
     if (options.method != "deep_sad" && !is_generative_method(options.method) &&
         !is_shallow_method(options.method))
       throw InvalidArgument(fmt::format(

@@ -25,6 +25,7 @@
 #include "model/data_source.h"
 #include "model/run_summary.h"
 #include "model/train_on_source.h"
+#include "model/warm_start.h"
 
 namespace deepsad {
 namespace {
@@ -294,8 +295,8 @@ std::map<std::string, std::string> checkpoint_identity(const TrainOptions& optio
   for (const OptionDeclaration& option : train_option_declarations())
     if (!option.of_the_machine) identity["option " + option.name] = option_value_text(option.get(options));
   // An option may name a file; what counts is what the file holds.
-  for (const std::string& path :
-       {options.network.ends_with(".toml") ? options.network : "", options.load_ae, options.label_file})
+  for (const std::string& path : {options.network.ends_with(".toml") ? options.network : "", options.load_ae,
+                                  options.label_file, options.init})
     if (!path.empty()) identity["SHA-256 of " + path] = sha256_hex(read_file(path));
   return identity;
 }
@@ -340,6 +341,36 @@ void find_data_problems(const TrainOptions& options, const SemiSupervisedSet& se
     findings.push_back({"one_class_test",
                         fmt::format("the test part holds {} normal and {} anomalous rows: AUC is undefined",
                                     metrics.n_normal, metrics.n_anomaly)});
+  }
+}
+
+// What training on made of the labels that the old model knew: its training set is drawn again, which is a
+// function of the data and its set-up.
+void compare_old_labels(const Model& old, const Detector& detector, const Scaler& scaler,
+                        const SourceData& source, const Parts& parts, ThreadPool& pool, WarmStart& result) {
+  const DataSetup& setup = old.setup();
+  if (setup.data_checksum != source.checksum) return;
+  const SemiSupervisedSet set = semi_supervised_set(
+      sample_classes(source.train, parts.train_rows),
+      {.normal_classes = setup.normal_classes,
+       .known_classes = setup.known_anomaly_classes,
+       .ratios = {setup.ratio_known_normal, setup.ratio_known_outlier, setup.ratio_pollution}},
+      setup.seed);
+  const auto scores = [&](SemiLabel label) {
+    std::vector<std::uint32_t> rows;
+    for (std::size_t i = 0; i < set.rows.size(); ++i)
+      if (set.semi[i] == label) rows.push_back(parts.train_rows[set.rows[i]]);
+    return std::pair{score_rows(old.detector(), scaler, source.train, rows, pool),
+                     score_rows(detector, scaler, source.train, rows, pool)};
+  };
+  const auto [others_before, others_after] = scores(SemiLabel::unlabelled);
+  if (others_before.empty()) return;
+  for (const SemiLabel label : {SemiLabel::anomaly, SemiLabel::normal}) {
+    const auto [before, after] = scores(label);
+    if (before.empty()) continue;
+    const bool anomalous = label == SemiLabel::anomaly;
+    (anomalous ? result.anomalies : result.normals) =
+        kept_labels(before, others_before, after, others_after, anomalous);
   }
 }
 
@@ -449,7 +480,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     throw InvalidArgument(fmt::format("option scaling: got {}, but {} holds images, which are always x / 255",
                                       options.scaling, source.train.name));
   }
-  if (!source.train.is_image()) options.scaling = resolved_scaling(options);
+  if (!source.train.is_image() && options.init.empty()) options.scaling = resolved_scaling(options);
   std::optional<TrainedEncoder> encoder;
   std::optional<AutoencoderDetector> own_autoencoder;  // of a hybrid that is given none
   if (options.hybrid && options.load_ae.empty()) {
@@ -461,6 +492,11 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     check_encoder(*encoder, options, source, parts);
     detector = make_hybrid(encoder->network, encoder->state, std::move(detector));
   }
+  std::optional<StartModel> init;
+  if (!options.init.empty()) {
+    init = load_start(options, *detector, source, parts.test_rows);
+    if (!source.train.is_image()) options.scaling = scaling_name(init->model->scaler().scaling());
+  }
   Selection selection = select(options, source, parts, reference);
   if (on_resolved) on_resolved(options);
   if (shared.checkpoint != nullptr)
@@ -470,10 +506,11 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     run.sources.insert(run.sources.end(), source.test->sources.begin(), source.test->sources.end());
 
   const Scaling scaling = scaling_from_name(resolved_scaling(options));
-  Scaler scaler = Scaler::fit(source.train, parts.scaler_rows, scaling);
+  Scaler scaler = init ? init->model->scaler() : Scaler::fit(source.train, parts.scaler_rows, scaling);
   const Scaler test_scaler =
       parts.test_scaler_rows.empty() ? scaler : Scaler::fit(source.train, parts.test_scaler_rows, scaling);
-  Matrix<float> x = training_matrix(scaler, source.train, selection.set.rows, shared);
+  // The rows of the old model's training set are scored before and after: the data stays until then.
+  Matrix<float> x = training_matrix(scaler, source.train, selection.set.rows, init ? SharedWork{} : shared);
   run.load_seconds = load_seconds + seconds_since(prepare_start);
   const SemiSupervisedCounts& counts = selection.set.counts;
   observer.info(fmt::format("seed {}", *options.seed));
@@ -504,7 +541,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
                      .leaked = nullptr,
                      .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9),
                      .autoencoders = shared.autoencoders,
-                     .checkpoint = shared.checkpoint};
+                     .checkpoint = shared.checkpoint,
+                     .start = init ? &init->tensors : nullptr};
   Matrix<float> leaked_x;
   std::vector<TrueLabel> leaked_labels;
   LabelledRows leaked;
@@ -606,6 +644,15 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   if (source.own) run.own = own_result(source, *detector, scaler, options, run.test, pool);
   if (!source.own || source.own->has_truth)
     find_data_problems(options, selection.set, run.metrics, run.findings);
+  if (init) {
+    TestScores test = run.test;
+    test.scores = score_test(init->model->detector());
+    run.warm_start = WarmStart{.before = test_metrics(test), .anomalies = {}, .normals = {}};
+    compare_old_labels(*init->model, *detector, scaler, source, parts, pool, *run.warm_start);
+    check_labels_kept(*run.warm_start, run.findings);
+    observer.info(fmt::format("test AUC {:.4f}, of {} {:.4f}", run.metrics.roc_auc, options.init,
+                              run.warm_start->before.roc_auc));
+  }
   for (const Finding& finding : run.findings)
     observer.warn(fmt::format("{}: {}", finding.name, finding.text));
 

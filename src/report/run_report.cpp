@@ -171,6 +171,20 @@ std::string results_json(const TrainRun& run) {
     results["load_ae"] = run.options.load_ae;
   }
   if (run.own) results["own_file"] = own_json(run);
+  if (run.warm_start) {
+    const auto kept = [](const std::optional<KeptLabels>& rows) {
+      if (!rows) return Json(nullptr);
+      return Json{{"rows", rows->n_rows},
+                  {"mean_rank_before", rows->rank_before},
+                  {"mean_rank_after", rows->rank_after},
+                  {"much_worse", rows->n_worse}};
+    };
+    results["warm_start"] = {{"init", run.options.init},
+                             {"test_auc_before", run.warm_start->before.roc_auc},
+                             {"test_average_precision_before", run.warm_start->before.average_precision},
+                             {"known_anomaly", kept(run.warm_start->anomalies)},
+                             {"known_normal", kept(run.warm_start->normals)}};
+  }
   if (run.options.selection == "test-leak") {
     results["test_leak"] = true;
     results["test_leak_note"] =

@@ -121,6 +121,9 @@ TEST(FitModel, RefusesWhatItCannotDo) {
               ThrowsMessage<InvalidArgument>(HasSubstr("1 labels for 90 rows")));
   EXPECT_THAT([&] { (void)fit(quick("dgm_m2"), rows, {}); },
               ThrowsMessage<InvalidArgument>(HasSubstr("no row is labelled, but dgm_m2 learns from labels")));
+  TrainOptions init = quick("deep_sad");
+  init.init = "model.safetensors";
+  EXPECT_THAT([&] { (void)fit(init, rows, {}); }, ThrowsMessage<InvalidArgument>(HasSubstr("option init")));
   TrainOptions leak = quick("oc_svm");
   leak.selection = "test-leak";
   EXPECT_THAT([&] { (void)fit(leak, rows, {}); }, ThrowsMessage<InvalidArgument>(HasSubstr("test part")));

@@ -48,6 +48,9 @@ struct FitContext {
   std::size_t memory_budget = 0;             ///< bytes for kernel matrices; 0 = half of the machine's memory
   AutoencoderCache* autoencoders = nullptr;  ///< to share pretraining with other runs, or null
   RunCheckpoint* checkpoint = nullptr;  ///< deep methods keep their progress there and go on from it, or null
+  /// tensors() of a fitted detector of the same method and network that a deep method goes on from, without
+  /// pretraining and with its centre; or null, to begin with fresh weights.
+  const StateDict* start = nullptr;
 };
 
 /// Something noticed in training that a user must not overlook; `name` is stable (docs/checks.md).

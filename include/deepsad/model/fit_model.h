@@ -34,7 +34,7 @@ struct FittedModel {
 /// Scales the rows and trains the method of the options on them. Options about data sets (dataset, classes,
 /// ratios) have no say here.
 /// @throws InvalidArgument for options that contradict each other or the rows, that need a test part
-/// (selection test-leak) or another model's split (load_ae); for labels of another number than rows
+/// (selection test-leak) or another model's split (load_ae, init); for labels of another number than rows
 /// @throws DataError as Scaler::fit_table; NumericError, Interrupted
 [[nodiscard]] FittedModel fit_model(const TrainOptions& options, const RowsToFit& data,
                                     const Observer& observer, const StopToken* stop);

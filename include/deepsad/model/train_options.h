@@ -43,6 +43,7 @@ struct TrainOptions {
   // method and network
   std::string method = "deep_sad";  ///< a name of the detector registry
   std::string network;              ///< catalogue name or a .toml file; "" = chosen from the data
+  std::string init;                 ///< model file of the same method and network to go on from; "" = none
   std::size_t rep_dim = 0;          ///< width of the code; 0 = the network's own
   double leaky_relu_slope = 0.01;
   double eta = 1.0;
@@ -168,8 +169,9 @@ struct OptionAssignment {
 };
 using OptionLayer = std::vector<OptionAssignment>;
 
-/// Default < method < preset < compat < the layers in their order (config file, command line). Method, preset
-/// and compat themselves are taken from the layers first. Checks every value as it is stored, then the whole.
+/// Default < method < preset < compat < init (few epochs) < the layers in their order (config file, command
+/// line). Method, preset, compat and init themselves are taken from the layers first. Checks every value as
+/// it is stored, then the whole.
 /// @throws InvalidArgument "PLACE: got X, wanted Y", or what validate() throws.
 [[nodiscard]] TrainOptions merge_options(const std::vector<OptionLayer>& layers);
 

@@ -30,6 +30,21 @@ struct LinearResult {
   Metrics metrics;
 };
 
+/// Where rows that a model had labels for rank among the rows that it had none for, before and after it was
+/// trained on: 0 = below all of them, 1 = above; for anomalies the mean rank is the AUC.
+struct KeptLabels {
+  std::size_t n_rows = 0;
+  double rank_before = 0, rank_after = 0;  ///< means
+  std::size_t n_worse = 0;                 ///< rows that moved by more than 0.1 to the wrong side
+};
+
+/// What going on from a model (option init) changed.
+struct WarmStart {
+  Metrics before;  ///< of that model, on the test rows of this run
+  /// Of the old model's training set, if it was drawn from the same data; empty without such labels.
+  std::optional<KeptLabels> anomalies, normals;
+};
+
 /// Everything a finished run knows.
 struct TrainRun {
   TrainOptions options;  ///< resolved: seed drawn, network and preset filled in
@@ -42,6 +57,7 @@ struct TrainRun {
   std::vector<GeneratedSamples> generated;       ///< images that a generative model drew
   std::optional<OwnResult> own;                  ///< of a run on one's own file
   std::optional<LinearResult> linear;            ///< present for hybrids of oc_svm and ssad
+  std::optional<WarmStart> warm_start;           ///< present with option init
   std::vector<PhaseRecord> phases;
   std::vector<Finding> findings;
   std::string fit_report;  ///< JSON text from the detector
