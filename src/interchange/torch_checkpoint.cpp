@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "deepsad/core/error.h"
@@ -29,6 +29,8 @@ constexpr const char* kCenter = "c";
 constexpr const char* kNetwork = "net_dict";
 constexpr const char* kAutoencoder = "ae_net_dict";
 constexpr const char* kOurs = "deepsad";
+// Prefix of texts that hold a tensor of the model file that no network has: quantiles, calibration scores.
+constexpr std::string_view kTensorText = "tensor.";
 
 /// What stands in a checkpoint, whoever wrote it.
 struct Checkpoint {
@@ -72,9 +74,27 @@ Checkpoint read_checkpoint(const std::string& path) {
   return checkpoint;
 }
 
+// As JSON, which gives every number back to the bit.
+std::string tensor_text(const NamedTensor& tensor) {
+  Json json{{"shape", tensor.shape}, {"type", type_name(tensor.type)}};
+  if (tensor.type == TensorType::f32)
+    json["values"] = tensor_values<float>(tensor, tensor.name);
+  else
+    json["values"] = tensor_values<double>(tensor, tensor.name);
+  return json.dump();
+}
+
+NamedTensor tensor_from_text(const std::string& name, const std::string& text) {
+  const Json json = Json::parse(text);
+  const auto shape = json.at("shape").get<std::vector<std::size_t>>();
+  if (json.at("type").get<std::string>() == type_name(TensorType::f32))
+    return make_tensor(name, shape, std::span<const float>(json.at("values").get<std::vector<float>>()));
+  return make_tensor(name, shape, std::span<const double>(json.at("values").get<std::vector<double>>()));
+}
+
 /// A model that torch_checkpoint() wrote: the tensors and texts of its model file.
 Model own_model(const Checkpoint& checkpoint, const std::string& path) {
-  Safetensors content{.metadata = checkpoint.ours, .tensors = {}};
+  Safetensors content;
   if (!checkpoint.center.empty()) {
     content.tensors.push_back(
         make_tensor(kCenter, {checkpoint.center.size()}, std::span<const float>(checkpoint.center)));
@@ -82,9 +102,17 @@ Model own_model(const Checkpoint& checkpoint, const std::string& path) {
   for (const StateDict* state : {&checkpoint.network, &checkpoint.autoencoder})
     for (const StateTensor& tensor : *state) content.tensors.push_back(to_stored(tensor));
   try {
+    for (const auto& [key, text] : checkpoint.ours) {
+      if (key.starts_with(kTensorText))
+        content.tensors.push_back(tensor_from_text(key.substr(kTensorText.size()), text));
+      else
+        content.metadata[key] = text;
+    }
     return Model::from_bytes(write_safetensors(content), path);
   } catch (const InvalidArgument& error) {
     throw ModelError(fmt::format("{}: {}", path, error.what()));
+  } catch (const Json::exception& error) {
+    throw ModelError(fmt::format("{}: damaged: {}", path, error.what()));
   }
 }
 
@@ -242,11 +270,15 @@ std::vector<std::uint8_t> torch_checkpoint(const Model& model) {
   }
   if (!network.empty()) writer.state_dict(kNetwork, network);
   if (!autoencoder.empty()) writer.state_dict(kAutoencoder, autoencoder);
-  // Calibration scores have no place in a state dict.
-  Decision decision;
-  decision.threshold = model.decision().threshold;
-  writer.texts(kOurs,
-               read_safetensors(model.with_decision(std::move(decision)).to_bytes(), "model").metadata);
+  const Safetensors stored = read_safetensors(model.to_bytes(), "model");
+  std::map<std::string, std::string> texts = stored.metadata;
+  const std::vector<DetectorTensor> of_detector = model.detector().tensors();
+  for (const NamedTensor& tensor : stored.tensors) {
+    if (std::none_of(of_detector.begin(), of_detector.end(),
+                     [&](const DetectorTensor& other) { return other.name == tensor.name; }))
+      texts[std::string(kTensorText) + tensor.name] = tensor_text(tensor);
+  }
+  writer.texts(kOurs, texts);
   return writer.bytes();
 }
 

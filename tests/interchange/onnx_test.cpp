@@ -122,6 +122,13 @@ TEST(Onnx, MethodsWithoutANetworksScoreAreRefusedByName) {
   }
 }
 
+TEST(Onnx, ScalingByQuantilesIsRefused) {
+  ThreadPool pool(1);
+  const Model model = small_model({"quantile", "deep_sad", "", {5}, "quantile"});
+  EXPECT_THAT([&] { (void)to_onnx(model, pool); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("scaling by quantiles cannot be exported")));
+}
+
 TEST(Onnx, AnAlteredWeightIsFound) {
   ThreadPool pool(1);
   OnnxFile file = onnx_from_bytes(to_onnx(small_model(), pool), "file.onnx");

@@ -51,6 +51,17 @@ TEST(TorchCheckpoint, EveryMethodWithANetworkComesBackToTheBit) {
   }
 }
 
+TEST(TorchCheckpoint, QuantilesAndCalibrationScoresComeBackToTheBit) {
+  const testing::ExportCase wanted{
+      .name = "q", .method = "deep_sad", .network = "", .sample_shape = {5}, .scaling = "quantile"};
+  Model model = testing::trained(wanted, testing::raw_rows({5}, 60, 1));
+  Decision decision = model.decision();
+  decision.calibration = ConformalCalibration::from_parts({0.1F, 0.25F, 1.0F / 3.0F}, 0);
+  decision.calibration_rows = "three rows";
+  model = model.with_decision(decision);
+  EXPECT_EQ(import_bytes(torch_checkpoint(model)).to_bytes(), model.to_bytes());
+}
+
 TEST(TorchCheckpoint, MethodsWithoutANetworkAreRefusedByName) {
   for (const char* method : {"oc_svm", "ssad", "kde", "isolation_forest"}) {
     const Model model = model_of(method);

@@ -41,8 +41,8 @@ struct TorchImportOptions {
                                  ThreadPool& pool);
 
 /// The bytes of a checkpoint with the keys and tensor names of the reference: c, net_dict, ae_net_dict. A
-/// further key "deepsad" holds what the reference has no place for (scaling, threshold, ...), so that
-/// import_torch() gives the whole model back but for its calibration scores. The container is the one before
+/// further key "deepsad" holds what the reference has no place for (scaling, threshold, calibration scores,
+/// ...), so that import_torch() gives the whole model back, to the bit. The container is the one before
 /// PyTorch 1.6, which every version reads.
 /// @throws InvalidArgument for methods without a network of their own, and hybrids
 [[nodiscard]] std::vector<std::uint8_t> torch_checkpoint(const Model& model);
