@@ -155,7 +155,7 @@ class _Detector(OutlierMixin, BaseEstimator):
 
 
 _COMMON = """
-    scaling : how features are scaled: "auto", "min-max", "standardise", "robust", "none"; images are always x / 255
+    scaling : how features are scaled: "auto", "min-max", "standardise", "robust", "quantile", "none"; images are always x / 255
     contamination : share of the training rows that predict() calls anomalous, in (0, 0.5]
     sample_shape : (channels, height, width) if rows are images; None: a table
     random_state : an int is the seed, the same as `deepsad train --seed`; None draws one
