@@ -80,6 +80,10 @@ TEST_F(OwnFile, FromRawCsvToAModelInOneCommand) {
   const Outcome inspect = run({"inspect", "orders.deepsad"});
   for (const char* text : {"orders.csv", "fraud=anomaly,ok=normal", "target-fpr", "one_hot", "order"})
     EXPECT_THAT(inspect.out, HasSubstr(text));
+  const Outcome scores = run({"score", "orders.deepsad", "new.csv"});
+  EXPECT_EQ(scores.exit_code, 0) << scores.err;
+  EXPECT_THAT(scores.out, ::testing::StartsWith("row,score,label,p_value\no0,"));
+  EXPECT_THAT(scores.out, HasSubstr("\no1,"));
   // Nothing is overwritten, and that is said before any work.
   const Outcome again = run(brief("orders.csv", {"-o", "orders.deepsad"}));
   EXPECT_EQ(again.exit_code, 1);
