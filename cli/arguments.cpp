@@ -199,8 +199,15 @@ Option command_line_option(const OptionDeclaration& declaration) {
 }
 
 OptionLayer command_line_layer(const Arguments& arguments) {
+  std::vector<const char*> names;
+  for (const OptionDeclaration& option : train_option_declarations()) names.push_back(option.name.c_str());
+  return command_line_layer(arguments, names);
+}
+
+OptionLayer command_line_layer(const Arguments& arguments, std::span<const char* const> names) {
   OptionLayer layer;
-  for (const OptionDeclaration& option : train_option_declarations()) {
+  for (const char* name : names) {
+    const OptionDeclaration& option = *find_train_option(name);
     if (!arguments.has(option.name)) continue;
     const std::string place = "--" + dashed(option.name);
     try {

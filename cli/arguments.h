@@ -71,5 +71,7 @@ class Arguments {
 [[nodiscard]] Option command_line_option(const OptionDeclaration& declaration);
 /// The training options among the arguments, as the layer that comes last in merge_options().
 [[nodiscard]] OptionLayer command_line_layer(const Arguments& arguments);
+/// Only those of these names: for commands whose other options have names that training options have, too.
+[[nodiscard]] OptionLayer command_line_layer(const Arguments& arguments, std::span<const char* const> names);
 
 }  // namespace deepsad::cli

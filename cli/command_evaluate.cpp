@@ -110,6 +110,11 @@ bool means_file(const Arguments& arguments) {
 
 int run_evaluate(const Arguments& arguments, Console& console) {
   const Model model = Model::load(model_path(arguments));
+  if (arguments.text("DATA").empty() && model.schema())
+    throw InvalidArgument(
+        fmt::format("DATA is missing: the model was trained on the file {}; give it again, or another, and "
+                    "--truth-column",
+                    model.schema()->source));
   if (!means_file(arguments)) return evaluate_set(model, arguments, console);
   if (!arguments.has("truth_column") && !arguments.has("label_column"))
     throw InvalidArgument(

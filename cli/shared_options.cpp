@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -35,7 +36,8 @@ Option threads_option() {
 }
 
 std::size_t threads(const Arguments& arguments) {
-  return merge_options({command_line_layer(arguments)}).num_threads;
+  constexpr std::array kNames{"num_threads"};
+  return merge_options({command_line_layer(arguments, kNames)}).num_threads;
 }
 
 Positional model_positional() {

@@ -9,10 +9,10 @@
 
 namespace deepsad::cli {
 
-/// --separator, --header, --skip-lines: how the text is written.
+/// --separator, --header, --skip-lines: how the text is written. Declared as training options.
 [[nodiscard]] std::vector<Option> text_options();
-/// --label-column, --label-map, --truth-column, --truth-map, --id-column, --ignore-columns, --missing-words:
-/// what its columns are.
+/// --label-column, --label-map, --truth-column, --truth-map, --id-column, --ignore-columns,
+/// --missing-words: what its columns are. Declared as training options.
 [[nodiscard]] std::vector<Option> column_options();
 /// The values of both. @throws InvalidArgument naming the option, what was given and what was wanted
 [[nodiscard]] TableOptions table_options(const Arguments& arguments);

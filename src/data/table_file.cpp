@@ -318,7 +318,9 @@ struct TableRowReader::State {
       : options(std::move(opts)),
         reader(std::move(in), text_of(options.text, schema)),
         encoder(schema, reader),
-        id(encoder.role(ColumnKind::id)) {}
+        id(encoder.role(ColumnKind::id)) {
+    reader.stream().forgo_file_sha256();
+  }
 
   static DelimitedOptions text_of(DelimitedOptions text, const Schema& schema) {
     text.missing_words = schema.missing_words();

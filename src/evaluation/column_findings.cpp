@@ -247,7 +247,7 @@ class ColumnFindings {
     const ColumnProfile& column = profile_.columns()[j];
     const auto few_values = counts(j);
     constexpr std::size_t kMostLabels = 10;
-    if (few_values.size() < 2 || few_values.size() > kMostLabels) return;
+    if (few_values.size() < 2 || few_values.size() > kMostLabels || profile_.n_rows() < kFewRows) return;
     constexpr std::array kNames = {"label",     "labels",   "class",      "target",  "y",
                                    "truth",     "outlier",  "is_outlier", "anomaly", "is_anomaly",
                                    "fraud",     "isfraud",  "is_fraud",   "attack",  "ground_truth",

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "data/cell_text.h"
 #include "data/label_file.h"
 #include "deepsad/core/error.h"
 #include "deepsad/model/table_scorer.h"
+#include "model/data_source.h"
 
 namespace deepsad {
 namespace {
@@ -57,6 +59,44 @@ RowFileOptions with_schema_of(const Model& model, RowFileOptions file) {
   return file;
 }
 
+// Whether these are the values and labels that the model was trained on; true labels may be new.
+bool is_training_table(const Model& model, Table& table) {
+  const std::string& wanted = model.setup().data_checksum;
+  if (!model.schema() || wanted.empty()) return false;
+  std::vector<SemiLabel> semi = table.semi;
+  semi.resize(table.data.size(), SemiLabel::unlabelled);
+  if (data_checksum(table.data, nullptr, semi) == wanted) return true;
+  table.data.labels = table.truth;
+  const bool same = data_checksum(table.data, nullptr, semi) == wanted;
+  table.data.labels.clear();
+  return same;
+}
+
+// Rows that may be compared: all, or of the training table those held out for tests.
+std::vector<std::uint32_t> rows_to_compare(const Model& model, Table& table,
+                                           std::vector<std::string>& messages) {
+  if (is_training_table(model, table)) {
+    const std::vector<std::uint32_t>& held_out = model.setup().test_rows;
+    if (held_out.empty()) {
+      throw DataError(
+          fmt::format("{}: is the table that the model was trained on, and no row was held out for a test; "
+                      "wanted other rows, or "
+                      "a training with a column of true labels, which holds some out",
+                      table.data.name));
+    }
+    messages.push_back(
+        fmt::format("the table that the model was trained on: only the {} rows held out for tests count",
+                    held_out.size()));
+    return held_out;
+  }
+  messages.emplace_back(
+      "whether the training saw some of these rows, the model cannot tell; `deepsad data check TRAIN "
+      "--against FILE` can");
+  std::vector<std::uint32_t> all(table.data.size());
+  std::iota(all.begin(), all.end(), 0U);
+  return all;
+}
+
 std::string count_text(std::size_t n, const char* what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
@@ -71,7 +111,7 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
     throw InvalidArgument(
         fmt::format("{}: an evaluation needs the truth: name the column of true labels", path));
   const RowFileOptions file = with_schema_of(model, options.file);
-  const Table table = read_rows(path, file);
+  Table table = read_rows(path, file);
   FileEvaluation result;
   result.messages = table.messages;
   const std::vector<float> all = model.score(raw_rows(table), pool);
@@ -103,20 +143,21 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
   }
   rows.known_classes = options.known_classes;
   TestScores& test = result.test;
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  const std::vector<std::uint32_t> compared = rows_to_compare(model, table, result.messages);
+  for (const std::uint32_t i : compared) {
     if (truth_column.empty() && table.semi[i] == SemiLabel::unlabelled) continue;
     const bool anomaly =
         truth_column.empty() ? table.semi[i] == SemiLabel::anomaly : table.truth[i] == TrueLabel::anomaly;
-    test.rows.push_back(static_cast<std::uint32_t>(i));
+    test.rows.push_back(i);
     test.labels.push_back(anomaly ? TrueLabel::anomaly : TrueLabel::normal);
     test.scores.push_back(all[i]);
     if (!classes_of_row.empty()) test.classes.push_back(classes_of_row[i]);
   }
   if (test.rows.empty())
     throw DataError(fmt::format("{}: no row has a label, wanted some to compare with", path));
-  if (test.rows.size() < all.size())
+  if (test.rows.size() < compared.size())
     result.messages.push_back(
-        fmt::format("{} without a label left out", count_text(all.size() - test.rows.size(), "row")));
+        fmt::format("{} without a label left out", count_text(compared.size() - test.rows.size(), "row")));
   rows.scores = test.scores;
   rows.labels = test.labels;
   rows.classes = test.classes;

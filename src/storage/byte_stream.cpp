@@ -81,9 +81,13 @@ class FileStream final : public ByteStream {
   }
   // What lies on disk is what this stream delivers.
   std::string file_sha256() override {
-    if (!owned_) return "";
+    if (!owned_ || forgone_) return "";
     skip_to_end();
     return content_sha256();
+  }
+  void forgo_file_sha256() override {
+    forgone_ = true;
+    drop_content_sha256();
   }
 
  private:
@@ -99,6 +103,7 @@ class FileStream final : public ByteStream {
   }
   int fd_;
   bool owned_;
+  bool forgone_ = false;
 };
 
 [[noreturn]] void throw_damaged(const ByteStream& stream, std::string_view format, bool cut,
@@ -124,6 +129,7 @@ class InflateStream final : public ByteStream {
   InflateStream(ByteStream& source, std::uint64_t n)
       : InflateStream(source, Format::zlib, n, source.max_bytes()) {}
   std::string file_sha256() override { return source_.file_sha256(); }
+  void forgo_file_sha256() override { source_.forgo_file_sha256(); }
   std::uint64_t file_position() const override { return source_.position() - z_.avail_in; }
 
  private:
@@ -268,6 +274,7 @@ class FilterStream final : public ByteStream {
     libarchive().read_support_format_empty(a);
   }
   std::string file_sha256() override { return reader_.source->file_sha256(); }
+  void forgo_file_sha256() override { reader_.source->forgo_file_sha256(); }
   std::uint64_t file_position() const override { return reader_.source->position(); }
 
  private:

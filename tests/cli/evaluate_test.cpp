@@ -109,6 +109,43 @@ TEST_F(EvaluateFile, RefusesWithPlaceAndRemedy) {
   }
 }
 
+TEST_F(EvaluateFile, OfTheTrainingTableOnlyHeldOutRowsCount) {
+  std::string text = "x,y,seen,what\n";
+  for (int i = 0; i < 200; ++i)
+    text += std::to_string(i * 37 % 211 * (i % 20 == 3 ? 9 : 1)) + "," + std::to_string(i * 53 % 197) +
+            (i % 5 == 0 ? ",ok" : ",") + (i % 20 == 3 ? ",1\n" : ",0\n");
+  write_text(folder_.path("t.csv"), text);
+  const std::string file = folder_.path("t.csv");
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", file, "--label-column", "seen", "--method", "isolation_forest",
+                               "--seed", "1", "-q", "--out", folder_.path(name)});
+    const Outcome outcome = run_deepsad(more);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  };
+  train("tested", {"--truth-column", "what", "--truth-map", "1=anomaly,0=normal"});
+  const Outcome held_out =
+      run_deepsad({"evaluate", folder_.path("tested"), file, "--truth-column", "what", "--json"});
+  ASSERT_EQ(held_out.exit_code, 0) << held_out.err;
+  EXPECT_NE(held_out.err.find("only the 40 rows held out for tests count"), std::string::npos)
+      << held_out.err;
+  const Json json = Json::parse(held_out.out),
+             run = Json::parse(read_text(folder_.path("tested/results.json")));
+  EXPECT_EQ(json.at("test_auc"), run.at("test_auc"));
+  EXPECT_NE(run_deepsad({"evaluate", folder_.path("tested")})
+                .err.find("was trained on the file t.csv; give it again"),
+            std::string::npos);
+  train("untested", {"--ignore-columns", "what"});
+  const Outcome none = run_deepsad({"evaluate", folder_.path("untested"), file, "--truth-column", "what",
+                                    "--truth-map", "1=anomaly,0=normal"});
+  EXPECT_EQ(none.exit_code, 3) << none.out;
+  EXPECT_NE(none.err.find("no row was held out for a test"), std::string::npos) << none.err;
+  write_text(folder_.path("other.csv"), text + "5,5,,0\n");
+  const Outcome other =
+      run_deepsad({"evaluate", folder_.path("tested"), folder_.path("other.csv"), "--truth-column", "what"});
+  EXPECT_NE(other.err.find("the model cannot tell"), std::string::npos) << other.err;
+  EXPECT_NE(other.out.find("191 normal, 10 anomalous"), std::string::npos) << other.out;
+}
+
 TEST_F(EvaluateFile, OfASetShowsIntervalsAndClasses) {
   const Json json = Json::parse(evaluate({"--json", "--threshold", "1"}).out);
   EXPECT_EQ(json.at("classes").size(), 3u);

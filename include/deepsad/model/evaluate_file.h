@@ -33,9 +33,11 @@ struct FileEvaluation {
   std::vector<std::string> messages;  ///< what was read, left out, and cannot be known
 };
 
-/// Reads the file whole (read_rows()), scores it and compares with its labels.
+/// Reads the file whole (read_rows()), scores it and compares with its labels. Of the very table that the
+/// model was trained on only the rows held out for tests count; of another one all, and whether the training
+/// saw some of them the model cannot tell.
 /// @throws InvalidArgument if no column of labels is named, or columns are not there; as read_rows()
-/// @throws DataError if no row has a label
+/// @throws DataError if no row has a label; if it is the training table, and no row was held out for tests
 [[nodiscard]] FileEvaluation evaluate_file(const Model& model, const std::string& path,
                                            const EvaluateFileOptions& options, ThreadPool& pool);
 

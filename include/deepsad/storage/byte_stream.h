@@ -68,6 +68,8 @@ class ByteStream {
   /// done with the stream. For a stream over memory: of that memory; for a member of an archive: of the
   /// member.
   [[nodiscard]] virtual std::string file_sha256() = 0;
+  /// Nobody will ask for file_sha256(), which then may be empty: saves computing it beside the reading.
+  virtual void forgo_file_sha256() {}
   /// Bytes of the underlying file consumed so far, for messages about damaged compression.
   [[nodiscard]] virtual std::uint64_t file_position() const { return position_; }
 
@@ -76,6 +78,7 @@ class ByteStream {
       : name_(std::move(name)), max_bytes_(max_bytes) {}
   /// Up to dst.size() (> 0) bytes; 0 means the end.
   virtual std::size_t read_some(std::span<std::uint8_t> dst) = 0;
+  void drop_content_sha256() { hash_content_ = false; }
 
  private:
   std::size_t pull(std::span<std::uint8_t> dst);
