@@ -140,6 +140,11 @@ Option subset_option() {
           .range = "a subset of the file"};
 }
 
+Command with_options(Command command, const std::vector<Option>& options) {
+  command.options.insert(command.options.end(), options.begin(), options.end());
+  return command;
+}
+
 Option store_option() {
   return {.name = "store",
           .value = "FILE",
@@ -390,6 +395,85 @@ Command declare_threshold() {
       command.options.push_back(std::move(option));
   for (const Option& option : text_options()) command.options.push_back(option);
   return command;
+}
+
+Command declare_explain() {
+  Command command{
+      .name = "explain",
+      .summary = "Show which columns or pixels make rows anomalous.",
+      .details =
+          "Compares each row with the nearest normal training rows that the model holds and says what each\n"
+          "column contributes to the difference of the scores. FILE is as for `deepsad score`, or the name "
+          "of\n"
+          "a data set: of the model's own the held-out rows. Without --rows the most anomalous rows.\n"
+          "\n"
+          "  deepsad explain runs/cardio cardio --top 3\n"
+          "  deepsad explain runs/mnist mnist --rows 5,17 --out why",
+      .positionals = {model_positional(), {"FILE", "the samples, or a data set", true}},
+      .options = {
+          {.name = "rows",
+           .value = "LIST",
+           .help = "explain these rows, counted from 0",
+           .default_text = "the rows of --top",
+           .range = "numbers and ranges: 0,5,10-12"},
+          {.name = "top",
+           .value = "N",
+           .help = "explain the N rows with the highest scores, the highest first",
+           .default_text = "5",
+           .range = "1 <= x <= 10000",
+           .unit = "rows"},
+          {.name = "attribution",
+           .value = "METHOD",
+           .help =
+               "integrated-gradients: contributions sum to the score's difference; leave-one-out: what the "
+               "score loses when a column gets a normal value; auto: the former where the score has a "
+               "derivative (all but the isolation forest and some kernels of kde)",
+           .default_text = "auto",
+           .range = "one of auto, integrated-gradients, leave-one-out",
+           .choices = {"auto", "integrated-gradients", "leave-one-out"}},
+          {.name = "baselines",
+           .value = "N",
+           .help = "normal training rows to compare each row with, the nearest",
+           .default_text = "5",
+           .range = "1 <= x <= 1000",
+           .unit = "rows"},
+          {.name = "columns",
+           .value = "N",
+           .help = "columns shown in the table, the largest contributions; files and JSON have all",
+           .default_text = "10; 5 pixels of images",
+           .range = ">= 1"},
+          {.name = "out",
+           .value = "DIR",
+           .help = "write explanations.json, explanations.csv and, of images, heat maps as PNG",
+           .default_text = "none",
+           .range = "a folder; nothing in it is overwritten",
+           .short_name = "o"},
+          {.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"},
+          threads_option()}};
+  return with_options(std::move(command), model_rows_option_list());
+}
+
+Command declare_doctor() {
+  Command command{
+      .name = "doctor",
+      .summary = "Show what is wrong with a run, a model, or the rows that it is to score.",
+      .details =
+          "RUN is the folder of a finished run, or a model file. With FILE (as for `deepsad score`, or the "
+          "name\n"
+          "of a data set) also whether its rows differ from the training rows, or are training rows. Each\n"
+          "finding says what was seen, why it matters and what to do.\n"
+          "\n"
+          "  deepsad doctor runs/cardio\n"
+          "  deepsad doctor runs/cardio new.mat --strict",
+      .positionals = {{"RUN", "a run folder, or a model.safetensors", true},
+                      {"FILE", "rows that are scored, or a data set", false}},
+      .options = {{.name = "json", .help = "print JSON", .default_text = "false", .range = "true or false"},
+                  {.name = "strict",
+                   .help = "end with exit code 5 if anything was found",
+                   .default_text = "false",
+                   .range = "true or false"},
+                  threads_option()}};
+  return with_options(std::move(command), model_rows_option_list());
 }
 
 Command declare_inspect() {

@@ -35,6 +35,8 @@ constexpr std::array kCommands{
     CommandEntry{"evaluate", declare_evaluate, run_evaluate},
     CommandEntry{"score", declare_score, run_score},
     CommandEntry{"threshold", declare_threshold, run_threshold},
+    CommandEntry{"explain", declare_explain, run_explain},
+    CommandEntry{"doctor", declare_doctor, run_doctor},
     CommandEntry{"inspect", declare_inspect, run_inspect},
     CommandEntry{"export", declare_export, run_export},
     CommandEntry{"import", declare_import, run_import},

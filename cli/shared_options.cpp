@@ -9,6 +9,7 @@
 
 #include "deepsad/core/error.h"
 #include "option_text.h"
+#include "table_options.h"
 
 namespace deepsad::cli {
 namespace {
@@ -66,6 +67,31 @@ void require_new_file(const Arguments& arguments, const char* option) {
 
 std::string percent_text(double share) {
   return std::isnan(share) ? "undefined" : fmt::format("{:.2f} %", 100 * share);
+}
+
+std::vector<Option> model_rows_option_list() {
+  std::vector<Option> options = {{.name = "member",
+                                  .value = "NAME",
+                                  .help = "which file of an archive",
+                                  .default_text = "its only one",
+                                  .range = "a file in the archive"},
+                                 {.name = "mat_variable",
+                                  .value = "NAME",
+                                  .help = "matrix of a MAT file that holds the samples, one a row",
+                                  .default_text = "X",
+                                  .range = "a variable of the file"},
+                                 data_dir_option()};
+  for (Option& option : text_options()) options.push_back(std::move(option));
+  return options;
+}
+
+ModelRowsOptions model_rows_options(const Arguments& arguments) {
+  ModelRowsOptions options{.data_dir = data_dir(arguments), .file = {}};
+  options.file.table = table_options(arguments);
+  SampleFileOptions& samples = options.file.samples;
+  samples.member = arguments.text("member");
+  samples.mat.samples = arguments.text("mat_variable", samples.mat.samples);
+  return options;
 }
 
 std::string metrics_text(const Metrics& metrics) {

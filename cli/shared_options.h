@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "arguments.h"
+#include "deepsad/model/model_rows.h"
 #include "deepsad/model/train_run.h"
 
 namespace deepsad::cli {
@@ -25,6 +27,10 @@ void require_new_file(const Arguments& arguments, const char* option);
 
 /// "97.40 %", or "undefined" for NaN.
 [[nodiscard]] std::string percent_text(double share);
+/// --data-dir, --member, --mat-variable and how text is written, and what they say of rows for a stored
+/// model.
+[[nodiscard]] std::vector<Option> model_rows_option_list();
+[[nodiscard]] ModelRowsOptions model_rows_options(const Arguments& arguments);
 
 /// AUC and average precision in percent, and the number of test rows, one a line.
 [[nodiscard]] std::string metrics_text(const Metrics& metrics);

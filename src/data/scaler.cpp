@@ -384,6 +384,28 @@ void Scaler::scale_row(const Names& names, std::span<const double> x, std::size_
   }
 }
 
+double Scaler::raw_value(std::size_t feature, double scaled) const {
+  if (kind_ == Kind::pixels) return scaled * kPixelMax;
+  if (!quantiles_.empty()) {
+    const std::size_t n = quantiles_.size() / n_features_;
+    const std::span<const double> quantiles = std::span(quantiles_).subspan(feature * n, n);
+    const double first = quantiles.front(), last = quantiles.back();
+    if (first == last || !(scaled >= 0 && scaled <= 1)) return first + scaled * divisor_of_range(first, last);
+    const double position = scaled * static_cast<double>(n - 1);
+    const std::size_t below = std::min(static_cast<std::size_t>(position), n - 2);
+    return quantiles[below] +
+           (position - static_cast<double>(below)) * (quantiles[below + 1] - quantiles[below]);
+  }
+  const double z = scaled * divisor_of_range(min_[feature], max_[feature]) + min_[feature];
+  return z * std_[feature] + mean_[feature];
+}
+
+double Scaler::scaled_mean(std::size_t feature) const {
+  if (kind_ == Kind::pixels) return 0;
+  if (!quantiles_.empty()) return 0.5;
+  return -min_[feature] / divisor_of_range(min_[feature], max_[feature]);
+}
+
 void Scaler::transform(const RawRows& rows, std::size_t first, MatrixView<float> dst) const {
   if (rows.n_features() != n_features_) {
     throw DataError(fmt::format("{}: samples have {} features; the model was fitted on {}", rows.name,

@@ -52,6 +52,7 @@ TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x, cons
   score_reconstruction(*inference_plan(spec_, trained.state, context.pool), x, after);
   check_scores_vary(after, trained.findings);
   check_training_changed(before, after, trained.findings);
+  check_units(spec_, trained.state, false, x, context.pool, trained.findings);
   return trained;
 }
 

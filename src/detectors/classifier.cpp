@@ -90,6 +90,7 @@ class Classifier final : public Detector {
     score(data.x, after, context.pool);
     check_scores_vary(after, findings_);
     check_training_changed(before, after, findings_);
+    check_units(spec_, state_, false, data.x, context.pool, findings_);
     check_labels_used(after, data.semi, findings_);
     report_ = {{"n_rows", rows.train.size()}, {"n_anomalies", n_anomalies}};
   }

@@ -260,6 +260,7 @@ void DeepGenerativeDetector::fit(const TrainingSet& data, FitContext& context) {
   score(data.x, after, context.pool);
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
+  check_units(scorer_, state_, false, data.x, context.pool, findings_);
   check_labels_used(after, data.semi, findings_);
   report_ = {{"n_rows", rows.train.size()},
              {"n_labelled", n - n_unlabelled},

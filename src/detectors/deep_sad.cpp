@@ -344,6 +344,10 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   const std::size_t n = data.x.rows();
   std::vector<float> before(n);
   score_distances(*inference_plan(network_.encoder, state_, context.pool), center_, data.x, before);
+  if (uses_labels()) {
+    check_anomaly_term(before, data.semi, options.eta, kLossEpsilon, options.training.batch_size, "before",
+                       findings_);
+  }
   TrainingHistory history = train_network(data, rows, semi, before, context);
   phases_.push_back({"training", options.training, std::move(history)});
 
@@ -361,7 +365,10 @@ void DeepSadDetector::fit(const TrainingSet& data, FitContext& context) {
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
   check_no_collapse({trained.values.data(), trained.rows, trained.cols}, findings_);
+  check_units(network_.encoder, state_, true, data.x, context.pool, findings_);
   if (uses_labels()) {
+    check_anomaly_term(after, data.semi, options.eta, kLossEpsilon, options.training.batch_size, "after",
+                       findings_);
     check_labels_used(after, data.semi, findings_);
   } else {
     check_labels_wanted(method_, data.semi, findings_);

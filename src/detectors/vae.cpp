@@ -225,6 +225,7 @@ void VaeDetector::fit(const TrainingSet& data, FitContext& context) {
   score(data.x, after, context.pool);
   check_scores_vary(after, findings_);
   check_training_changed(before, after, findings_);
+  check_units(chain_, state_, false, data.x, context.pool, findings_);
   const double divergence = check_posterior(posteriors(data.x, context.pool), form, findings_);
   if (phase_ == "training" && !options_.exclude_labelled_anomalies)
     check_labels_wanted(method(), data.semi, findings_);

@@ -135,9 +135,12 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   DataSetup setup;
   setup.dataset = rows.name;
   setup.seed = *options.seed;
-  fitted.model =
-      std::make_shared<const Model>(std::move(detector), std::move(scaler), schema.sample_shape,
-                                    rows.feature_names, std::move(setup), summary_of(options, semi).dump());
+  TrainingRows remembered =
+      remember_training_rows(*detector, training, {}, training_rows_options(options), pool);
+  fitted.model = std::make_shared<const Model>(Model(std::move(detector), std::move(scaler),
+                                                     schema.sample_shape, rows.feature_names,
+                                                     std::move(setup), summary_of(options, semi).dump())
+                                                   .with_training_rows(std::move(remembered)));
   return fitted;
 }
 

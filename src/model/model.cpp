@@ -11,6 +11,7 @@
 #include "deepsad/nn/network_spec.h"
 #include "deepsad/storage/atomic_file.h"
 #include "deepsad/storage/safetensors.h"
+#include "model/stored_training_rows.h"
 #include "nn/stored_state.h"
 
 namespace deepsad {
@@ -134,7 +135,9 @@ std::vector<float> score_chunks(const Detector& detector, const Scaler& scaler, 
 
 // The oldest version that holds all of it.
 int format_version(const Model& model) {
-  if (model.schema() || model.scaler().scaling() == Scaling::quantile) return 3;
+  if (model.schema() || model.scaler().scaling() == Scaling::quantile || model.training_rows().examples ||
+      model.training_rows().profile)
+    return 3;
   return model.decision().threshold || model.decision().calibration ? 2 : 1;
 }
 
@@ -226,6 +229,19 @@ Model Model::with_schema(TableSchema schema) const {
   return model;
 }
 
+const TrainingRows& Model::training_rows() const {
+  return training_rows_;
+}
+
+Model Model::with_training_rows(TrainingRows rows) const {
+  const std::size_t d = scaler_.n_features();
+  if ((rows.examples && rows.examples->x.cols != d) || (rows.profile && rows.profile->features.size() != d))
+    throw InvalidArgument(fmt::format("[model] the training rows are not of the model's {} features", d));
+  Model model = *this;
+  model.training_rows_ = std::move(rows);
+  return model;
+}
+
 std::vector<float> Model::score(const Dataset& data, std::span<const std::uint32_t> rows,
                                 ThreadPool& pool) const {
   if (data.sample_shape != sample_shape_) {
@@ -279,6 +295,7 @@ std::vector<std::uint8_t> Model::to_bytes() const {
                                        std::span<const double>(scaler_.quantiles())));
   }
   if (schema_) file.metadata[kTable] = to_json(*schema_).dump();
+  store_training_rows(training_rows_, scaler_, file);
   return write_safetensors(file);
 }
 
@@ -315,6 +332,16 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
                                  kCalibrationScores, kCalibration));
   }
   const std::optional<NamedTensor> quantiles = take_tensor(file.tensors, kScalerQuantiles);
+  std::optional<Scaler> scaler;
+  TrainingRows training_rows;
+  try {
+    scaler = scaler_from_json(Json::parse(text(kScaler)), quantiles, name);
+    training_rows = take_training_rows(file, *scaler, name);
+  } catch (const Json::exception& error) {
+    throw ModelError(fmt::format("{}: damaged metadata: {}", name, error.what()));
+  } catch (const InvalidArgument& error) {
+    throw ModelError(fmt::format("{}: {}", name, error.what()));
+  }
   std::vector<DetectorTensor> tensors;
   for (const NamedTensor& tensor : file.tensors) tensors.push_back(from_stored(tensor, name));
   std::unique_ptr<Detector> detector =
@@ -322,8 +349,7 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
   try {
     const Json schema = Json::parse(text(kSchema));
     const Json summary = Json::parse(text(kSummary));
-    Model model(std::move(detector), scaler_from_json(Json::parse(text(kScaler)), quantiles, name),
-                schema.at("sample_shape").get<std::vector<std::size_t>>(),
+    Model model(std::move(detector), *scaler, schema.at("sample_shape").get<std::vector<std::size_t>>(),
                 schema.at("feature_names").get<std::vector<std::string>>(),
                 setup_from_json(Json::parse(text(kSetup))), summary.dump());
     if (file.metadata.contains(kThreshold)) model.decision_.threshold = threshold_from_json(text(kThreshold));
@@ -335,6 +361,7 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
     }
     if (file.metadata.contains(kTable))
       model = model.with_schema(table_schema_from_json(Json::parse(text(kTable)), name));
+    model.training_rows_ = std::move(training_rows);
     return model;
   } catch (const Json::exception& error) {
     throw ModelError(fmt::format("{}: damaged metadata: {}", name, error.what()));
@@ -356,6 +383,12 @@ std::string Model::inspect_json() const {
                                {"scores", decision_.calibration->size()},
                                {"rows_trimmed", decision_.calibration->n_trimmed()}};
   }
+  Json training_rows{{"examples", nullptr}, {"profile", nullptr}};
+  if (const ExampleRows* examples = training_rows_.examples.get())
+    training_rows["examples"] = {{"rows", examples->size()}, {"typical", examples->n_typical}};
+  if (const TrainingProfile* profile = training_rows_.profile.get()) {
+    training_rows["profile"] = {{"rows", profile->n_rows}, {"row_hashes", profile->hashes.smallest.size()}};
+  }
   return Json{{"format_version", format_version(*this)},
               {"method", detector_->method()},
               {"detector", Json::parse(detector_->description())},
@@ -366,6 +399,7 @@ std::string Model::inspect_json() const {
               {"summary", Json::parse(summary_)},
               {"decision", decision},
               {"table", schema_ ? to_json(*schema_) : Json(nullptr)},
+              {"training_rows", training_rows},
               {"tensors", tensors}}
       .dump(2);
 }

@@ -5,6 +5,7 @@
 
 #include "deepsad/core/version.h"
 #include "deepsad/model/train_options.h"
+#include "deepsad/model/training_rows.h"
 
 namespace deepsad {
 
@@ -14,6 +15,13 @@ namespace deepsad {
   return {{"deepsad_version", version()},  {"method", options.method}, {"network", options.network},
           {"preset", options.preset},      {"compat", options.compat}, {"hybrid", options.hybrid},
           {"selection", options.selection}};
+}
+
+/// What of the training rows the model is to remember.
+[[nodiscard]] inline TrainingRowsOptions training_rows_options(const TrainOptions& options) {
+  return {.n_examples = options.example_rows,
+          .profile = options.training_profile,
+          .seed = options.seed.value_or(0)};
 }
 
 }  // namespace deepsad

@@ -24,6 +24,7 @@ constexpr double kMaxBatch = 1e6;
 constexpr double kMaxClass = 1e6;
 constexpr double kMaxThreads = 1024;
 constexpr double kMaxCodes = 1e4;
+constexpr double kMaxExamples = 1e4;
 
 constexpr const char* kOwnGroup = "One's own file";
 constexpr const char* kM2 = "dgm_m2";
@@ -652,6 +653,17 @@ std::vector<OptionDeclaration> declare_options() {
               "never")
           .unit("epochs")
           .range(between(0, kMaxEpochs))
+          .of_the_machine());
+  add(Declare("example_rows", &T::example_rows, run,
+              "training rows that the model file keeps for `deepsad explain`: so many typical ones, and as "
+              "many labelled ones; 0: none (whoever has the file can read them)")
+          .unit("rows")
+          .range(between(0, kMaxExamples))
+          .of_the_machine());
+  add(Declare(
+          "training_profile", &T::training_profile, run,
+          "keep in the model file for `deepsad doctor`: quantiles of features and scores over the training "
+          "rows, and 64-bit hashes of rows")
           .of_the_machine());
   add(Declare("strict", &T::strict, run, "end with exit code 5 if a check of the trained model fails")
           .of_the_machine());

@@ -337,6 +337,7 @@ void find_data_problems(const TrainOptions& options, const SemiSupervisedSet& se
              "behaviour, asked for by --compat reference)",
              metrics.n_seen_by_training, metrics.n_normal + metrics.n_anomaly)});
   }
+  check_auc(metrics.roc_auc, metrics.n_normal, metrics.n_anomaly, "test rows", findings);
   if (std::isnan(metrics.roc_auc)) {
     findings.push_back({"one_class_test",
                         fmt::format("the test part holds {} normal and {} anomalous rows: AUC is undefined",
@@ -592,6 +593,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     FitContext quiet{.pool = pool, .seed = *options.seed, .observer = silent, .stop = stop};
     untrained->fit(training, quiet);
   }
+  TrainingRows remembered =
+      remember_training_rows(*detector, training, selection.set.rows, training_rows_options(options), pool);
   x = {};  // the training matrix is needed no more
   run.phases = detector->phases();
   run.findings = detector->findings();
@@ -660,6 +663,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   Model model(std::move(detector), std::move(scaler), source.train.sample_shape, source.train.feature_names,
               std::move(setup), summary_of(options, selection.set, run.metrics));
   if (source.own && source.own->schema) model = model.with_schema(*source.own->schema);
+  model = model.with_training_rows(std::move(remembered));
   if (run.own) model = model.with_decision(run.own->decision);
   run.model = std::make_shared<const Model>(std::move(model));
   run.training_set = std::move(selection.set);

@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "deepsad/model/doctor.h"
 #include "deepsad/model/model.h"
 #include "deepsad/storage/safetensors.h"
 #include "fuzz/support.h"
@@ -21,6 +22,9 @@ void model(Input input) {
     require(Model::from_bytes(read.to_bytes(), "again").to_bytes() == read.to_bytes(),
             "saving keeps a model");
     static_cast<void>(read.inspect_json());
+    ThreadPool pool(1);
+    DoctorReport report;
+    examine_model(read, pool, report);
   }));
 }
 

@@ -40,6 +40,8 @@ const Model& forest() {
     options.method = "isolation_forest";
     options.n_estimators = 10;
     options.seed = 3;
+    options.example_rows = 0;
+    options.training_profile = false;
     return *fit_model(options, {.rows = raw(values), .semi = {}, .sample_shape = {}}, Observer{}, nullptr)
                 .model;
   }();

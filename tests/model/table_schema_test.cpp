@@ -41,6 +41,8 @@ Model forest(std::size_t d, std::vector<std::string> names) {
   options.method = "isolation_forest";
   options.n_estimators = 3;
   options.seed = 3;
+  options.example_rows = 0;
+  options.training_profile = false;
   const RawRows rows{.values = MatrixView<const double>(values.data(), 20, d),
                      .feature_names = std::move(names)};
   return *fit_model(options, {.rows = rows, .semi = {}, .sample_shape = {}}, Observer{}, nullptr).model;

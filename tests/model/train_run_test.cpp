@@ -193,7 +193,7 @@ TEST(Model, RefusesDamagedForeignAndNewerFiles) {
   altered[altered.size() - 3] ^= 0x40;
   EXPECT_THAT(message_of(altered), HasSubstr("checksum"));
   std::vector<std::uint8_t> newer = bytes;
-  const std::string key = "\"deepsad.format_version\":\"1\"";
+  const std::string key = "\"deepsad.format_version\":\"3\"";
   const auto place = std::search(newer.begin(), newer.end(), key.begin(), key.end());
   ASSERT_NE(place, newer.end());
   *(place + static_cast<std::ptrdiff_t>(key.size()) - 2) = '9';

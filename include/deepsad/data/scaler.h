@@ -94,6 +94,11 @@ class Scaler {
   /// As quantile_from_parts() takes them; empty for other scalings.
   [[nodiscard]] const std::vector<double>& quantiles() const { return quantiles_; }
 
+  /// The raw value that becomes `scaled` in a feature, up to the rounding of float32.
+  [[nodiscard]] double raw_value(std::size_t feature, double scaled) const;
+  /// What the mean of the fitted rows becomes (quantile: their median); for pixels 0, black.
+  [[nodiscard]] double scaled_mean(std::size_t feature) const;
+
   /// The given rows, scaled: rows.size() x n_features.
   /// @throws as the other transform
   [[nodiscard]] Matrix<float> transform(const Dataset& data, std::span<const std::uint32_t> rows) const;

@@ -15,6 +15,7 @@
 #include "deepsad/detectors/detector.h"
 #include "deepsad/model/decision.h"
 #include "deepsad/model/table_schema.h"
+#include "deepsad/model/training_rows.h"
 
 namespace deepsad {
 
@@ -64,6 +65,10 @@ class Model {
   [[nodiscard]] const std::optional<TableSchema>& schema() const;
   /// The same model with this schema. @throws InvalidArgument if its features are not the model's
   [[nodiscard]] Model with_schema(TableSchema schema) const;
+  /// What the model remembers of its training rows; empty unless with_training_rows() gave it.
+  [[nodiscard]] const TrainingRows& training_rows() const;
+  /// The same model with these. @throws InvalidArgument if they have other features than the model
+  [[nodiscard]] Model with_training_rows(TrainingRows rows) const;
 
   /// Scores of rows `rows` of raw data (scaled here, in chunks; memory does not grow with the number of
   /// rows).
@@ -97,6 +102,7 @@ class Model {
   std::string summary_;
   Decision decision_;
   std::optional<TableSchema> schema_;
+  TrainingRows training_rows_;
 };
 
 }  // namespace deepsad

@@ -109,6 +109,8 @@ struct TrainOptions {
   std::size_t num_threads = 0;        ///< 0 = all processors
   std::size_t n_jobs_dataloader = 0;  ///< accepted for compatibility; data lies in memory
   std::size_t checkpoint_every = 0;   ///< epochs between two checkpoints; 0 = none
+  std::size_t example_rows = 32;      ///< training rows of a kind that the model keeps, for explanations
+  bool training_profile = true;       ///< keep distributions of features and scores, and hashes of rows
   bool strict = false;                ///< findings end the program with exit code 5
 
   friend bool operator==(const TrainOptions&, const TrainOptions&) = default;

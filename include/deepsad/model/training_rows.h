@@ -1,0 +1,76 @@
+// What a model remembers of the rows that it was trained on: a few of them, to compare others with, and how
+// their features and scores were distributed. Either may be left out (docs/model-file.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "deepsad/core/aligned_buffer.h"
+#include "deepsad/core/matrix_view.h"
+#include "deepsad/core/parallel.h"
+#include "deepsad/data/dataset.h"
+#include "deepsad/detectors/detector.h"
+#include "deepsad/evaluation/drift.h"
+
+namespace deepsad {
+
+/// Training rows, scaled as the detector saw them. The first n_typical are normal as far as training knew:
+/// not labelled anomalous, and of no score above the median of those that are not. The others are labelled.
+struct ExampleRows {
+  Matrix<float> x;
+  std::vector<SemiLabel> labels;
+  std::vector<float> scores;
+  std::vector<std::uint32_t> rows;  ///< where each lay in the data that training rows were taken from
+  std::size_t n_typical = 0;
+
+  [[nodiscard]] std::size_t size() const { return labels.size(); }
+};
+
+/// 64-bit hashes of rows as the detector sees them, of which the kMaxRowHashes smallest are kept: all, or a
+/// share that every different row has the same chance to be in [Gibbons, "Distinct sampling", VLDB 2001].
+struct RowHashes {
+  std::vector<std::uint64_t> smallest;  ///< ascending, different
+  bool all = true;                      ///< nothing was left out
+
+  /// Rows of x that are training rows, to the bit, among those whose hash could be among the kept ones.
+  struct Overlap {
+    std::size_t n_compared = 0, n_found = 0;
+    std::vector<std::uint32_t> examples;  ///< positions of at most five of those found
+  };
+  [[nodiscard]] Overlap overlap(MatrixView<const float> x) const;
+};
+inline constexpr std::size_t kMaxRowHashes = 4096;
+[[nodiscard]] RowHashes hash_rows(MatrixView<const float> x);
+
+struct TrainingProfile {
+  std::size_t n_rows = 0;                    ///< that the sketches were made of: all, or kProfileRows of them
+  std::vector<DistributionSketch> features;  ///< as the detector sees them
+  DistributionSketch scores;
+  RowHashes hashes;  ///< of all rows
+};
+inline constexpr std::size_t kProfileRows = 10000;
+
+/// Either may be null. Shared by models that differ in the rest.
+struct TrainingRows {
+  std::shared_ptr<const ExampleRows> examples;
+  std::shared_ptr<const TrainingProfile> profile;
+};
+
+struct TrainingRowsOptions {
+  std::size_t n_examples = 32;  ///< typical rows, and as many labelled ones: half anomalous, half normal, or
+                                ///< what there is; 0: no examples
+  bool profile = true;
+  std::uint64_t seed = 0;
+};
+
+/// Draws the rows and makes the profile; the same for the same seed at any thread count. Scores at most
+/// kProfileRows rows.
+/// @param rows for each row of the training set where it lay, ExampleRows::rows; empty: its own position
+[[nodiscard]] TrainingRows remember_training_rows(const Detector& detector, const TrainingSet& data,
+                                                  std::span<const std::uint32_t> rows,
+                                                  const TrainingRowsOptions& options, ThreadPool& pool);
+
+}  // namespace deepsad
