@@ -29,7 +29,8 @@ constexpr const char* kCenter = "c";
 constexpr const char* kNetwork = "net_dict";
 constexpr const char* kAutoencoder = "ae_net_dict";
 constexpr const char* kOurs = "deepsad";
-// Prefix of texts that hold a tensor of the model file that no network has: quantiles, calibration scores.
+// Prefix of texts that hold a tensor of the model file that no network has: quantiles, calibration scores,
+// training rows.
 constexpr std::string_view kTensorText = "tensor.";
 
 /// What stands in a checkpoint, whoever wrote it.
@@ -74,22 +75,44 @@ Checkpoint read_checkpoint(const std::string& path) {
   return checkpoint;
 }
 
+// Calls f with a value of the C++ type that the elements have.
+template <class F>
+auto with_element_type(TensorType type, F f) {
+  switch (type) {
+    case TensorType::f32:
+      return f(float{});
+    case TensorType::f64:
+      return f(double{});
+    case TensorType::i64:
+      return f(std::int64_t{});
+    case TensorType::u8:
+      break;
+  }
+  return f(std::uint8_t{});
+}
+
 // As JSON, which gives every number back to the bit.
 std::string tensor_text(const NamedTensor& tensor) {
   Json json{{"shape", tensor.shape}, {"type", type_name(tensor.type)}};
-  if (tensor.type == TensorType::f32)
-    json["values"] = tensor_values<float>(tensor, tensor.name);
-  else
-    json["values"] = tensor_values<double>(tensor, tensor.name);
+  json["values"] = with_element_type(tensor.type, [&](auto element) -> Json {
+    return tensor_values<decltype(element)>(tensor, tensor.name);
+  });
   return json.dump();
 }
 
 NamedTensor tensor_from_text(const std::string& name, const std::string& text) {
   const Json json = Json::parse(text);
   const auto shape = json.at("shape").get<std::vector<std::size_t>>();
-  if (json.at("type").get<std::string>() == type_name(TensorType::f32))
-    return make_tensor(name, shape, std::span<const float>(json.at("values").get<std::vector<float>>()));
-  return make_tensor(name, shape, std::span<const double>(json.at("values").get<std::vector<double>>()));
+  const std::string type = json.at("type").get<std::string>();
+  for (const TensorType known : {TensorType::f32, TensorType::f64, TensorType::i64, TensorType::u8}) {
+    if (type != type_name(known)) continue;
+    return with_element_type(known, [&](auto element) {
+      const auto values = json.at("values").get<std::vector<decltype(element)>>();
+      return make_tensor(name, shape, std::span<const decltype(element)>(values));
+    });
+  }
+  throw InvalidArgument(fmt::format("the tensor {} has elements of the type {}, wanted F32, F64, I64 or U8",
+                                    printable(name), printable(type)));
 }
 
 /// A model that torch_checkpoint() wrote: the tensors and texts of its model file.
