@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
+
+#include "deepsad/data/delimited.h"
 
 namespace deepsad {
 namespace {
@@ -27,6 +30,13 @@ std::size_t utf8_sequence(std::string_view text) {
 }
 
 }  // namespace
+
+std::vector<double> missing_numbers(const std::vector<std::string>& words) {
+  std::vector<double> numbers;
+  for (const std::string& word : words)
+    if (const std::optional<double> number = parse_number(word)) numbers.push_back(*number);
+  return numbers;
+}
 
 std::string_view as_utf8(std::string_view text, std::string& scratch) {
   const auto plain = [](char c) { return static_cast<signed char>(c) >= 0; };

@@ -38,6 +38,9 @@ namespace deepsad {
   return false;
 }
 
+/// Those of the words that are numbers: -999 stands for a missing value however it is written, -999.00 too.
+[[nodiscard]] std::vector<double> missing_numbers(const std::vector<std::string>& words);
+
 /// @p text itself if it is valid UTF-8; else @p scratch, filled with the text read as Latin-1.
 [[nodiscard]] std::string_view as_utf8(std::string_view text, std::string& scratch);
 

@@ -49,7 +49,10 @@ std::optional<std::size_t> CategoryIndex::find(double value) const {
 }
 
 RowEncoder::RowEncoder(Schema schema, const DelimitedReader& reader)
-    : schema_(std::move(schema)), cell_of_(schema_.columns().size()), n_unseen_(schema_.columns().size()) {
+    : schema_(std::move(schema)),
+      missing_numbers_(missing_numbers(schema_.missing_words())),
+      cell_of_(schema_.columns().size()),
+      n_unseen_(schema_.columns().size()) {
   if (reader.dialect().header) {
     find_by_name(reader);
   } else {
@@ -127,8 +130,7 @@ void RowEncoder::encode(const DelimitedReader& reader, double* dst) {
       throw BadRecord(fmt::format("{}: column {}: {}", reader.place(target.cell), shown(column.name), why));
     };
     const bool impute = column.missing == MissingPolicy::impute;
-    const auto missing = [&] {
-      const bool is = schema_.is_missing(text);
+    const auto missing = [&](bool is) {
       if (is && !impute) {
         refuse(
             fmt::format("a missing value ({}), which the schema refuses; wanted {}, or missing = \"impute\" "
@@ -143,8 +145,8 @@ void RowEncoder::encode(const DelimitedReader& reader, double* dst) {
       case ColumnKind::date: {
         const bool date = column.kind == ColumnKind::date;
         std::optional<double> value = date ? parse_date(text) : parse_number(text);
-        if (!value) {
-          is_missing = missing();
+        if (!value || (!date && std::ranges::find(missing_numbers_, *value) != missing_numbers_.end())) {
+          is_missing = missing(value || schema_.is_missing(text));
           if (!is_missing) {
             refuse(fmt::format("found {}, wanted {}", shown(trimmed(text)),
                                date ? "a date as 2024-12-31" : "a finite number"));
@@ -156,7 +158,7 @@ void RowEncoder::encode(const DelimitedReader& reader, double* dst) {
       }
       case ColumnKind::one_hot:
       case ColumnKind::ordinal: {
-        is_missing = missing();
+        is_missing = missing(schema_.is_missing(text));
         const std::optional<std::size_t> category =
             is_missing ? std::nullopt : target.categories->find(as_utf8(trimmed(text), scratch_));
         const bool other = !is_missing && !category;

@@ -59,6 +59,7 @@ class RowEncoder {
     std::optional<CategoryIndex> categories;
   };
   Schema schema_;
+  std::vector<double> missing_numbers_;
   std::vector<std::optional<std::size_t>> cell_of_;  // per column of the schema
   std::vector<Target> targets_;
   std::vector<std::size_t> unseen_in_row_;  // columns

@@ -61,7 +61,7 @@ ColumnKind kind_of(ColumnWish wish) {
 
 SchemaInference::SchemaInference(std::vector<std::string> names, std::vector<ColumnWish> wishes,
                                  InferenceOptions options)
-    : options_(std::move(options)) {
+    : options_(std::move(options)), missing_numbers_(missing_numbers(options_.missing_words)) {
   for (std::size_t j = 0; j < names.size(); ++j) {
     Column& column = columns_.emplace_back();
     column.name = std::move(names[j]);
@@ -81,7 +81,12 @@ void SchemaInference::add(const DelimitedReader& reader) {
   for (const std::size_t j : cells_) {
     const std::string_view text = cells[j].text;
     const std::optional<double> number = parse_number(text);
-    *dst++ = number ? *number : add_text(columns_[j], text, reader, j);
+    if (number && std::ranges::find(missing_numbers_, *number) != missing_numbers_.end()) {
+      ++columns_[j].n_missing;
+      *dst++ = coded(kMissing);
+    } else {
+      *dst++ = number ? *number : add_text(columns_[j], text, reader, j);
+    }
   }
   ++n_rows_;
 }

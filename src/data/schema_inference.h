@@ -62,6 +62,7 @@ class SchemaInference {
   void ignore_duplicates(std::vector<ColumnSchema>& columns) const;
 
   InferenceOptions options_;
+  std::vector<double> missing_numbers_;
   std::vector<Column> columns_;
   std::vector<std::size_t> cells_;  // positions of the columns that are kept, in the file
   std::size_t block_rows_;

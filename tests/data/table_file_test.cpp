@@ -127,6 +127,12 @@ TEST(TableFile, TextInAColumnOfNumbersIsNeverANumber) {
   EXPECT_THAT(refusal("a,b\n1,2\n3,1e999\n5,6\n"), HasSubstr("found \"1e999\""));
   EXPECT_THAT(values(read("a,b\n1,2\n3,x7\n5,6\n", {.missing_words = {"X7"}})),
               ElementsAre(1, 2, 0, 3, 4, 1, 5, 6, 0));
+  // A number among the words stands for itself however it is written.
+  const Table table = read("a,b\n1,2\n3,-999.00\n5,6\n-999,7\n", {.missing_words = {"-999"}});
+  EXPECT_THAT(values(table), ElementsAre(1, 0, 2, 0, 3, 0, 6, 1, 5, 0, 6, 0, 3, 1, 7, 0));
+  EXPECT_THAT(
+      refusal("a,b\n1,-999\n2,3\n", {.schema = read("a,b\n1,2\n3,4\n", {.missing_words = {"-999"}}).schema}),
+      HasSubstr("t.csv:2:3: column \"b\": a missing value (\"-999\")"));
   EXPECT_THAT(values(read("a,b\n1,2\n3,x7\n5,6\n", {.ignore_columns = {"b"}})), ElementsAre(1, 3, 5));
 }
 
