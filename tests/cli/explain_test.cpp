@@ -33,7 +33,7 @@ class ExplainAndDoctor : public ::testing::Test {
                                      "--n-known-outlier-classes",
                                      "1"};
       const std::vector<std::string> quick =
-          dataset == "glyphs" ? std::vector<std::string>{"--n-epochs", "2", "--ae-n-epochs", "2"}
+          dataset == "glyphs" ? std::vector<std::string>{"--n-epochs", "1", "--ae-n-epochs", "1"}
                               : std::vector<std::string>{"--n-epochs", "30", "--ae-n-epochs", "20"};
       words.insert(words.end(), quick.begin(), quick.end());
       EXPECT_EQ(run_deepsad(words).exit_code, 0);

@@ -17,7 +17,7 @@
 namespace deepsad::test {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{300};
 constexpr std::chrono::milliseconds kPoll{2};
 
 [[noreturn]] void become_deepsad(const std::vector<std::string>& arguments, const RunSetup& setup,
