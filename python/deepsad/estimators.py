@@ -68,6 +68,12 @@ class _Detector(OutlierMixin, BaseEstimator):
     # Options of a hybrid's autoencoder: of no meaning without hybrid=True.
     _hybrid_options: dict[str, str] = {}
 
+    def _keep(self, arguments: dict[str, Any]) -> None:
+        """Keeps the arguments of the constructor, its locals(), as scikit-learn wants it: by their names, as they came."""
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
     def _train_options(self) -> dict[str, Any]:
         names = dict(self._options)
         if self._hybrid_options and self.hybrid:
@@ -234,31 +240,7 @@ class DeepSAD(_Detector):
                  validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.eta = eta
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.pretrain = pretrain
-        self.transfer = transfer
-        self.ae_n_epochs = ae_n_epochs
-        self.ae_lr = ae_lr
-        self.ae_lr_milestone = ae_lr_milestone
-        self.ae_batch_size = ae_batch_size
-        self.ae_weight_decay = ae_weight_decay
-        self.center_rows = center_rows
-        self.clamp_center = clamp_center
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -285,32 +267,7 @@ class DeepSVDD(_Detector):
                  validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.objective = objective
-        self.nu = nu
-        self.warm_up_epochs = warm_up_epochs
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.pretrain = pretrain
-        self.transfer = transfer
-        self.ae_n_epochs = ae_n_epochs
-        self.ae_lr = ae_lr
-        self.ae_lr_milestone = ae_lr_milestone
-        self.ae_batch_size = ae_batch_size
-        self.ae_weight_decay = ae_weight_decay
-        self.clamp_center = clamp_center
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -329,22 +286,7 @@ class Autoencoder(_Detector):
                  exclude_labelled_anomalies: bool = True, patience: int = 0, validation_share: float = 0.1,
                  scaling: str = "auto", contamination: float = 0.1, sample_shape: Sequence[int] | None = None,
                  random_state: RandomState = None, n_jobs: int | None = None, progress: ProgressCallback = None):
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.exclude_labelled_anomalies = exclude_labelled_anomalies
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -367,25 +309,7 @@ class VAE(_Detector):
                  exclude_labelled_anomalies: bool = True, patience: int = 0, validation_share: float = 0.1,
                  scaling: str = "auto", contamination: float = 0.1, sample_shape: Sequence[int] | None = None,
                  random_state: RandomState = None, n_jobs: int | None = None, progress: ProgressCallback = None):
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.log_variance = log_variance
-        self.kl = kl
-        self.n_score_codes = n_score_codes
-        self.exclude_labelled_anomalies = exclude_labelled_anomalies
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 class _NeedsLabels:
@@ -429,25 +353,7 @@ class M2(_NeedsLabels, _Detector):
                  kl: str = "closed-form", patience: int = 0, validation_share: float = 0.1, scaling: str = "auto",
                  contamination: float = 0.1, sample_shape: Sequence[int] | None = None, random_state: RandomState = None,
                  n_jobs: int | None = None, progress: ProgressCallback = None):
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.alpha = alpha
-        self.dgm_weights = dgm_weights
-        self.log_variance = log_variance
-        self.kl = kl
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -473,30 +379,7 @@ class M1M2(_NeedsLabels, _Detector):
                  validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.vae_n_epochs = vae_n_epochs
-        self.vae_lr = vae_lr
-        self.vae_lr_milestone = vae_lr_milestone
-        self.vae_batch_size = vae_batch_size
-        self.vae_weight_decay = vae_weight_decay
-        self.alpha = alpha
-        self.dgm_weights = dgm_weights
-        self.log_variance = log_variance
-        self.kl = kl
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(_NETWORK, _COMMON)
@@ -520,21 +403,7 @@ class Classifier(_NeedsLabels, _Detector):
                  validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.network = network
-        self.rep_dim = rep_dim
-        self.n_epochs = n_epochs
-        self.lr = lr
-        self.lr_milestone = lr_milestone
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.patience = patience
-        self.validation_share = validation_share
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -560,24 +429,7 @@ class OCSVM(_Detector):
                  ae_batch_size: int = 128, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.kernel = kernel
-        self.gamma = gamma
-        self.nu = nu
-        self.nu_grid = nu_grid
-        self.solver_tolerance = solver_tolerance
-        self.exclude_labelled_anomalies = exclude_labelled_anomalies
-        self.hybrid = hybrid
-        self.network = network
-        self.rep_dim = rep_dim
-        self.ae_n_epochs = ae_n_epochs
-        self.ae_lr = ae_lr
-        self.ae_batch_size = ae_batch_size
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -603,25 +455,7 @@ class SSAD(_Detector):
                  ae_batch_size: int = 128, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.kernel = kernel
-        self.gamma = gamma
-        self.kappa = kappa
-        self.c_normal = c_normal
-        self.c_unlabelled = c_unlabelled
-        self.c_anomaly = c_anomaly
-        self.solver_tolerance = solver_tolerance
-        self.hybrid = hybrid
-        self.network = network
-        self.rep_dim = rep_dim
-        self.ae_n_epochs = ae_n_epochs
-        self.ae_lr = ae_lr
-        self.ae_batch_size = ae_batch_size
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
 
 @_documented(
@@ -643,21 +477,7 @@ class KDE(_Detector):
                  ae_lr: float = 0.001, ae_batch_size: int = 128, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.kernel = kernel
-        self.bandwidth = bandwidth
-        self.exclude_labelled_anomalies = exclude_labelled_anomalies
-        self.hybrid = hybrid
-        self.network = network
-        self.rep_dim = rep_dim
-        self.ae_n_epochs = ae_n_epochs
-        self.ae_lr = ae_lr
-        self.ae_batch_size = ae_batch_size
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
 
     def _train_options(self) -> dict[str, Any]:
         return {**super()._train_options(), "grid_search_cv": self.bandwidth is None}
@@ -682,18 +502,4 @@ class IsolationForest(_Detector):
                  ae_lr: float = 0.001, ae_batch_size: int = 128, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
-        self.n_estimators = n_estimators
-        self.max_samples = max_samples
-        self.exclude_labelled_anomalies = exclude_labelled_anomalies
-        self.hybrid = hybrid
-        self.network = network
-        self.rep_dim = rep_dim
-        self.ae_n_epochs = ae_n_epochs
-        self.ae_lr = ae_lr
-        self.ae_batch_size = ae_batch_size
-        self.scaling = scaling
-        self.contamination = contamination
-        self.sample_shape = sample_shape
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.progress = progress
+        self._keep(locals())
