@@ -31,11 +31,13 @@ std::size_t utf8_sequence(std::string_view text) {
 
 }  // namespace
 
-std::vector<double> missing_numbers(const std::vector<std::string>& words) {
-  std::vector<double> numbers;
+MissingWords::MissingWords(const std::vector<std::string>& words) : words_(words) {
   for (const std::string& word : words)
-    if (const std::optional<double> number = parse_number(word)) numbers.push_back(*number);
-  return numbers;
+    if (const std::optional<double> number = parse_number(word)) numbers_.push_back(*number);
+}
+
+bool MissingWords::contains(double number) const {
+  return std::ranges::find(numbers_, number) != numbers_.end();
 }
 
 std::string_view as_utf8(std::string_view text, std::string& scratch) {

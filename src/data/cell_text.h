@@ -38,8 +38,19 @@ namespace deepsad {
   return false;
 }
 
-/// Those of the words that are numbers: -999 stands for a missing value however it is written, -999.00 too.
-[[nodiscard]] std::vector<double> missing_numbers(const std::vector<std::string>& words);
+/// The words that stand for a missing value. Those that are numbers mean the number, however it is written:
+/// -999 also -999.00.
+class MissingWords {
+ public:
+  explicit MissingWords(const std::vector<std::string>& words);
+  /// Whether a cell that is no number is missing: empty, or one of the words.
+  [[nodiscard]] bool contains(std::string_view text) const { return is_missing_word(text, words_); }
+  [[nodiscard]] bool contains(double number) const;
+
+ private:
+  std::vector<std::string> words_;
+  std::vector<double> numbers_;
+};
 
 /// @p text itself if it is valid UTF-8; else @p scratch, filled with the text read as Latin-1.
 [[nodiscard]] std::string_view as_utf8(std::string_view text, std::string& scratch);

@@ -50,7 +50,7 @@ std::optional<std::size_t> CategoryIndex::find(double value) const {
 
 RowEncoder::RowEncoder(Schema schema, const DelimitedReader& reader)
     : schema_(std::move(schema)),
-      missing_numbers_(missing_numbers(schema_.missing_words())),
+      missing_words_(schema_.missing_words()),
       cell_of_(schema_.columns().size()),
       n_unseen_(schema_.columns().size()) {
   if (reader.dialect().header) {
@@ -145,8 +145,8 @@ void RowEncoder::encode(const DelimitedReader& reader, double* dst) {
       case ColumnKind::date: {
         const bool date = column.kind == ColumnKind::date;
         std::optional<double> value = date ? parse_date(text) : parse_number(text);
-        if (!value || (!date && std::ranges::find(missing_numbers_, *value) != missing_numbers_.end())) {
-          is_missing = missing(value || schema_.is_missing(text));
+        if (!value || (!date && missing_words_.contains(*value))) {
+          is_missing = missing(value || missing_words_.contains(text));
           if (!is_missing) {
             refuse(fmt::format("found {}, wanted {}", shown(trimmed(text)),
                                date ? "a date as 2024-12-31" : "a finite number"));
@@ -158,7 +158,7 @@ void RowEncoder::encode(const DelimitedReader& reader, double* dst) {
       }
       case ColumnKind::one_hot:
       case ColumnKind::ordinal: {
-        is_missing = missing(schema_.is_missing(text));
+        is_missing = missing(missing_words_.contains(text));
         const std::optional<std::size_t> category =
             is_missing ? std::nullopt : target.categories->find(as_utf8(trimmed(text), scratch_));
         const bool other = !is_missing && !category;

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "data/cell_text.h"
 #include "deepsad/data/delimited.h"
 #include "deepsad/data/schema.h"
 
@@ -59,7 +60,7 @@ class RowEncoder {
     std::optional<CategoryIndex> categories;
   };
   Schema schema_;
-  std::vector<double> missing_numbers_;
+  MissingWords missing_words_;
   std::vector<std::optional<std::size_t>> cell_of_;  // per column of the schema
   std::vector<Target> targets_;
   std::vector<std::size_t> unseen_in_row_;  // columns

@@ -61,7 +61,7 @@ ColumnKind kind_of(ColumnWish wish) {
 
 SchemaInference::SchemaInference(std::vector<std::string> names, std::vector<ColumnWish> wishes,
                                  InferenceOptions options)
-    : options_(std::move(options)), missing_numbers_(missing_numbers(options_.missing_words)) {
+    : options_(std::move(options)), missing_words_(options_.missing_words) {
   for (std::size_t j = 0; j < names.size(); ++j) {
     Column& column = columns_.emplace_back();
     column.name = std::move(names[j]);
@@ -81,7 +81,7 @@ void SchemaInference::add(const DelimitedReader& reader) {
   for (const std::size_t j : cells_) {
     const std::string_view text = cells[j].text;
     const std::optional<double> number = parse_number(text);
-    if (number && std::ranges::find(missing_numbers_, *number) != missing_numbers_.end()) {
+    if (number && missing_words_.contains(*number)) {
       ++columns_[j].n_missing;
       *dst++ = coded(kMissing);
     } else {
@@ -93,7 +93,7 @@ void SchemaInference::add(const DelimitedReader& reader) {
 
 double SchemaInference::add_text(Column& column, std::string_view text, const DelimitedReader& reader,
                                  std::size_t cell) {
-  if (is_missing_word(text, options_.missing_words)) {
+  if (missing_words_.contains(text)) {
     ++column.n_missing;
     return coded(kMissing);
   }

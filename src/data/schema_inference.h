@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "data/cell_text.h"
 #include "data/row_encoder.h"
 #include "deepsad/data/delimited.h"
 #include "deepsad/data/schema.h"
@@ -62,7 +63,7 @@ class SchemaInference {
   void ignore_duplicates(std::vector<ColumnSchema>& columns) const;
 
   InferenceOptions options_;
-  std::vector<double> missing_numbers_;
+  MissingWords missing_words_;
   std::vector<Column> columns_;
   std::vector<std::size_t> cells_;  // positions of the columns that are kept, in the file
   std::size_t block_rows_;

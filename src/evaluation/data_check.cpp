@@ -98,7 +98,7 @@ CheckedTable read_text(std::unique_ptr<ByteStream> in, const DataCheckOptions& o
   if (found.label) result.semi.emplace();
   if (found.truth) result.truth.emplace();
   std::vector<CellValue> row(reader.column_names().size());
-  const std::vector<double> missing_as_number = missing_numbers(table.missing_words);
+  const MissingWords missing_words(table.missing_words);
   std::string scratch;
   const auto text_at = [&](std::size_t cell) { return as_utf8(reader.cells()[cell].text, scratch); };
   for (;;) {
@@ -112,11 +112,10 @@ CheckedTable read_text(std::unique_ptr<ByteStream> in, const DataCheckOptions& o
     for (std::size_t j = 0; j < row.size(); ++j) {
       const std::string_view text = reader.cells()[j].text;
       const auto number = parse_number(text);
-      if (number && std::ranges::find(missing_as_number, *number) == missing_as_number.end())
+      if (number && !missing_words.contains(*number))
         row[j] = {CellValue::Kind::number, *number, trimmed(text)};
       else
-        row[j] = {number || is_missing_word(text, table.missing_words) ? CellValue::Kind::missing
-                                                                       : CellValue::Kind::text,
+        row[j] = {number || missing_words.contains(text) ? CellValue::Kind::missing : CellValue::Kind::text,
                   0, text};
     }
     SemiLabel label = SemiLabel::unlabelled;
