@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/program.h"
+#include "cli/refusals.h"
 
 namespace deepsad::test {
 namespace {
@@ -47,29 +48,17 @@ TEST(DataCheck, RefusesWithPlaceAndRemedy) {
   const TemporaryFolder folder;
   write_text(folder.path("t.csv"), leaking());
   const std::string file = folder.path("t.csv");
-  struct Case {
-    std::vector<std::string> words;
-    int exit_code;
-    std::string message;
-  };
-  for (const Case& c : std::vector<Case>{
-           {{file, "--label-column", "states"}, 2, "did you mean \"status\""},
-           {{file, "--label-column", "status"}, 3, "t.csv:2:"},
-           {{file, "--label-column", "x", "--id-column", "x"}, 2, "\"x\" is to be both label and id"},
-           {{file, "--label-map", "1=evil"}, 2, "option label_map: "},
-           {{file, "--separator", "slash"}, 2, "--separator: "},
-           {{file, "--skip-lines", "-1"}, 2, "--skip-lines: got -1"},
-           {{file, "--header", "perhaps"}, 2, "perhaps"},
-           {{"-", "--against", "-"}, 2, "--against: got -"},
-           {{folder.path("none.csv")}, 3, "none.csv"},
-           {{folder.path()}, 3, folder.path()}}) {
-    std::vector<std::string> words{"data", "check"};
-    words.insert(words.end(), c.words.begin(), c.words.end());
-    const Outcome outcome = run_deepsad(words);
-    EXPECT_EQ(outcome.exit_code, c.exit_code) << c.message << outcome.err;
-    EXPECT_NE(outcome.err.find(c.message), std::string::npos) << outcome.err;
-    EXPECT_EQ(outcome.out, "");
-  }
+  expect_refusals({"data", "check"},
+                  {{{file, "--label-column", "states"}, 2, "did you mean \"status\""},
+                   {{file, "--label-column", "status"}, 3, "t.csv:2:"},
+                   {{file, "--label-column", "x", "--id-column", "x"}, 2, "\"x\" is to be both label and id"},
+                   {{file, "--label-map", "1=evil"}, 2, "option label_map: "},
+                   {{file, "--separator", "slash"}, 2, "--separator: "},
+                   {{file, "--skip-lines", "-1"}, 2, "--skip-lines: got -1"},
+                   {{file, "--header", "perhaps"}, 2, "perhaps"},
+                   {{"-", "--against", "-"}, 2, "--against: got -"},
+                   {{folder.path("none.csv")}, 3, "none.csv"},
+                   {{folder.path()}, 3, folder.path()}});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/program.h"
+#include "cli/refusals.h"
 
 namespace deepsad::test {
 namespace {
@@ -84,29 +85,20 @@ TEST_F(EvaluateFile, RefusesWithPlaceAndRemedy) {
   write_text(folder_.path("t.csv"), rows("x,y,what", "ok", "fraud", "attack"));
   write_text(folder_.path("few.csv"), rows("x,z,what", "ok", "fraud", "attack"));
   const std::string file = folder_.path("t.csv");
-  struct Case {
-    std::vector<std::string> words;
-    int exit_code;
-    std::string message;
-  };
-  for (const Case& c : std::vector<Case>{
-           {{file}, 2, "give --truth-column"},
-           {{file, "--truth-column", "wat"}, 2, "did you mean \"what\""},
-           {{file, "--truth-column", "what", "--truth-map", "ok=normal,fraud=anomaly"}, 3, "t.csv:67:"},
-           {{file, "--truth-column", "what", "--known-classes", "frauds"}, 2, "did you mean \"fraud\"?"},
-           {{file, "--truth-column", "what", "--bootstrap", "-1"}, 2, "--bootstrap: got \"-1\""},
-           {{file, "--truth-column", "what", "--class-column", "kind"},
-            2,
-            "the class column: there is no column"},
-           {{file, "--truth-column", "what", "--page", folder_.path("p")}, 2, "--page: is for"},
-           {{folder_.path("few.csv"), "--truth-column", "what"}, 3, "missing \"y\", unknown \"z\""},
-           {{"glyphs"}, 2, "the model was trained on toy2d"},
-           {{folder_.path("none.csv")}, 2, "none.csv"}}) {
-    const Outcome outcome = evaluate(c.words);
-    EXPECT_EQ(outcome.exit_code, c.exit_code) << c.message << outcome.err;
-    EXPECT_NE(outcome.err.find(c.message), std::string::npos) << outcome.err;
-    EXPECT_EQ(outcome.out, "");
-  }
+  expect_refusals(
+      {"evaluate", run_folder()},
+      {{{file}, 2, "give --truth-column"},
+       {{file, "--truth-column", "wat"}, 2, "did you mean \"what\""},
+       {{file, "--truth-column", "what", "--truth-map", "ok=normal,fraud=anomaly"}, 3, "t.csv:67:"},
+       {{file, "--truth-column", "what", "--known-classes", "frauds"}, 2, "did you mean \"fraud\"?"},
+       {{file, "--truth-column", "what", "--bootstrap", "-1"}, 2, "--bootstrap: got \"-1\""},
+       {{file, "--truth-column", "what", "--class-column", "kind"},
+        2,
+        "the class column: there is no column"},
+       {{file, "--truth-column", "what", "--page", folder_.path("p")}, 2, "--page: is for"},
+       {{folder_.path("few.csv"), "--truth-column", "what"}, 3, "missing \"y\", unknown \"z\""},
+       {{"glyphs"}, 2, "the model was trained on toy2d"},
+       {{folder_.path("none.csv")}, 2, "none.csv"}});
 }
 
 TEST_F(EvaluateFile, OfTheTrainingTableOnlyHeldOutRowsCount) {

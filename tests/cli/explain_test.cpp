@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
+#include "cli/refusals.h"
 
 namespace deepsad::test {
 namespace {
@@ -95,33 +96,25 @@ TEST_F(ExplainAndDoctor, LeavesHeatMapsAndTablesAndOverwritesNothing) {
 
 TEST_F(ExplainAndDoctor, RefusesWrongUsageAndData) {
   const std::string model = model_of("toy2d"), glyphs = model_of("glyphs");
-  const struct {
-    std::vector<std::string> words;
-    int exit_code;
-    const char* message;
-  } cases[] = {
-      {{"explain", model, "toy2d", "--rows", "1", "--top", "2"}, 2, "--rows and --top: give one of them"},
-      {{"explain", model, "toy2d", "--rows", "1,x"},
-       2,
-       "--rows: got \"1,x\", wanted at most 10000 row numbers"},
-      {{"explain", model, "toy2d", "--rows", "5-2"}, 2, "--rows: got \"5-2\""},
-      {{"explain", model, "toy2d", "--rows", "4000000"}, 2, "row 4000000 is outside toy2d"},
-      {{"explain", model, "toy2d", "--top", "0"},
-       2,
-       "--top: got \"0\", wanted a whole number from 1 to 10000"},
-      {{"explain", model, "toy2d", "--baselines", "many"}, 2, "--baselines: got \"many\""},
-      {{"explain", model, "toy2d", "--attribution", "magic"}, 2, "--attribution"},
-      {{"explain", glyphs, "toy2d"}, 3, "its samples are of"},
-      {{"explain", model, folder_.path("nothing.csv")}, 3, "nothing.csv"},
-      {{"doctor", folder_.path()}, 2, "holds no results.json, so it is no finished run"},
-      {{"doctor", model, glyphs}, 3, ""},
-  };
-  for (const auto& c : cases) {
-    const Outcome outcome = run_deepsad(c.words);
-    EXPECT_EQ(outcome.exit_code, c.exit_code) << c.message << outcome.err;
-    EXPECT_THAT(outcome.err, HasSubstr(c.message));
-    EXPECT_EQ(outcome.out, "");
-  }
+  expect_refusals(
+      {},
+      {
+          {{"explain", model, "toy2d", "--rows", "1", "--top", "2"}, 2, "--rows and --top: give one of them"},
+          {{"explain", model, "toy2d", "--rows", "1,x"},
+           2,
+           "--rows: got \"1,x\", wanted at most 10000 row numbers"},
+          {{"explain", model, "toy2d", "--rows", "5-2"}, 2, "--rows: got \"5-2\""},
+          {{"explain", model, "toy2d", "--rows", "4000000"}, 2, "row 4000000 is outside toy2d"},
+          {{"explain", model, "toy2d", "--top", "0"},
+           2,
+           "--top: got \"0\", wanted a whole number from 1 to 10000"},
+          {{"explain", model, "toy2d", "--baselines", "many"}, 2, "--baselines: got \"many\""},
+          {{"explain", model, "toy2d", "--attribution", "magic"}, 2, "--attribution"},
+          {{"explain", glyphs, "toy2d"}, 3, "its samples are of"},
+          {{"explain", model, folder_.path("nothing.csv")}, 3, "nothing.csv"},
+          {{"doctor", folder_.path()}, 2, "holds no results.json, so it is no finished run"},
+          {{"doctor", model, glyphs}, 3, ""},
+      });
 }
 
 TEST_F(ExplainAndDoctor, TheDoctorFindsNothingInAHealthyRun) {

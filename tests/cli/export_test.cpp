@@ -4,7 +4,8 @@
 
 #include <filesystem>
 
-#include "program.h"
+#include "cli/program.h"
+#include "cli/refusals.h"
 
 namespace deepsad::test {
 namespace {
@@ -50,30 +51,20 @@ TEST(Export, RefusesWithTheReasonAndWritesNothing) {
   const std::string forest = train(folder, "forest", "1", "isolation_forest");
   const std::string file = folder.path("model.onnx");
   write_text(folder.path("text.onnx"), "no model");
-  struct Case {
-    std::vector<std::string> words;
-    int exit_code;
-    std::string message;
-  };
-  const std::vector<Case> cases{
-      {{"export", model}, 2, "give the file to write, --out FILE"},
-      {{"export", model, "--out", file}, 2, "give the kind of file to write: --to onnx or --to torch"},
-      {{"export", model, "--to", "onx", "--out", file}, 2, "--to: got onx, wanted onnx or torch"},
-      {{"export", model, "--verify", file, "--out", file}, 2, "--out and --verify exclude each other"},
-      {{"export", model, "--verify", file, "--to", "onnx"}, 2, "leave --to out"},
-      {{"export", forest, "--to", "onnx", "--out", file}, 2, "isolation_forest cannot be exported to ONNX"},
-      {{"export", model, "--verify", folder.path("text.onnx")}, 3, "text.onnx: no ONNX file"},
-      {{"export", model, "--verify", file}, 1, "model.onnx"},
-      {{"export", file, "--to", "onnx", "--out", folder.path("a.onnx")}, 1, "model.onnx"},
-      {{"export", model, "--to", "onnx", "--out", folder.path("text.onnx")}, 1, "exists already"},
-  };
-  for (const Case& c : cases) {
-    const Outcome outcome = run_deepsad(c.words);
-    EXPECT_EQ(outcome.exit_code, c.exit_code) << outcome.err;
-    EXPECT_THAT(outcome.err, HasSubstr("deepsad: error: "));
-    EXPECT_THAT(outcome.err, HasSubstr(c.message));
-    EXPECT_EQ(outcome.out, "");
-  }
+  expect_refusals(
+      {"export"},
+      {
+          {{model}, 2, "give the file to write, --out FILE"},
+          {{model, "--out", file}, 2, "give the kind of file to write: --to onnx or --to torch"},
+          {{model, "--to", "onx", "--out", file}, 2, "--to: got onx, wanted onnx or torch"},
+          {{model, "--verify", file, "--out", file}, 2, "--out and --verify exclude each other"},
+          {{model, "--verify", file, "--to", "onnx"}, 2, "leave --to out"},
+          {{forest, "--to", "onnx", "--out", file}, 2, "isolation_forest cannot be exported to ONNX"},
+          {{model, "--verify", folder.path("text.onnx")}, 3, "text.onnx: no ONNX file"},
+          {{model, "--verify", file}, 1, "model.onnx"},
+          {{file, "--to", "onnx", "--out", folder.path("a.onnx")}, 1, "model.onnx"},
+          {{model, "--to", "onnx", "--out", folder.path("text.onnx")}, 1, "exists already"},
+      });
   EXPECT_FALSE(fs::exists(file));
   EXPECT_EQ(read_text(folder.path("text.onnx")), "no model");
 }

@@ -22,8 +22,8 @@ struct RunSetup {
   std::string interrupt_when_exists{};     ///< SIGINT as soon as this file is there
 };
 
-/// Runs `deepsad` with these arguments and waits for its end (at most a minute; then it is killed, exit code
-/// 137).
+/// Runs `deepsad` with these arguments and waits for its end (at most five minutes; then it is killed, exit
+/// code 137).
 Outcome run_deepsad(const std::vector<std::string>& arguments, const RunSetup& setup = {});
 
 /// A fresh folder that vanishes with the object.

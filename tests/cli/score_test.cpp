@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/program.h"
+#include "cli/refusals.h"
 
 namespace deepsad::test {
 namespace {
@@ -97,27 +98,17 @@ TEST(Score, RefusesWithPlaceAndRemedy) {
   write_text(folder.path("other.csv"), "x,weight\n1,2\n");
   write_mat_matrix(folder.path("t.mat"), "X", {1, 2}, 1, 2);
   const std::string file = folder.path("t.csv");
-  struct Case {
-    std::vector<std::string> words;
-    int exit_code;
-    std::string message;
-  };
-  for (const Case& c : std::vector<Case>{
-           {{folder.path("other.csv")}, 3, "missing \"y\", unknown \"weight\"; was it renamed?"},
-           {{file, "--threshold", "high"}, 2, "--threshold: got \"high\""},
-           {{file, "--threshold", "target-fpr:0.01"}, 2, "the model has none"},
-           {{file, "--threshold", "best-f1"}, 2, "needs labelled rows"},
-           {{file, "--fdr", "5"}, 2, "--fdr: got \"5\""},
-           {{file, "--fdr", "0.05"}, 2, "the model has none"},
-           {{folder.path("t.mat"), "--rejects", folder.path("r")}, 2, "--rejects: is for text tables"},
-           {{folder.path("t.mat"), "--skip-lines", "1"}, 2, "--skip-lines: is for text tables"},
-           {{folder.path("none.csv")}, 3, "none.csv"}}) {
-    std::vector<std::string> words{"score", run_folder()};
-    words.insert(words.end(), c.words.begin(), c.words.end());
-    const Outcome outcome = run_deepsad(words);
-    EXPECT_EQ(outcome.exit_code, c.exit_code) << c.message << outcome.err;
-    EXPECT_NE(outcome.err.find(c.message), std::string::npos) << outcome.err;
-  }
+  expect_refusals(
+      {"score", run_folder()},
+      {{{folder.path("other.csv")}, 3, "missing \"y\", unknown \"weight\"; was it renamed?"},
+       {{file, "--threshold", "high"}, 2, "--threshold: got \"high\""},
+       {{file, "--threshold", "target-fpr:0.01"}, 2, "the model has none"},
+       {{file, "--threshold", "best-f1"}, 2, "needs labelled rows"},
+       {{file, "--fdr", "5"}, 2, "--fdr: got \"5\""},
+       {{file, "--fdr", "0.05"}, 2, "the model has none"},
+       {{folder.path("t.mat"), "--rejects", folder.path("r")}, 2, "--rejects: is for text tables"},
+       {{folder.path("t.mat"), "--skip-lines", "1"}, 2, "--skip-lines: is for text tables"},
+       {{folder.path("none.csv")}, 3, "none.csv"}});
 }
 
 }  // namespace

@@ -15,13 +15,23 @@
 #include <memory>
 
 #include "kernels/winograd2d/winograd2d.h"
+#include "nn/layers.h"
 #include "nn/losses.h"
 #include "nn/support.h"
 
 namespace deepsad {
 namespace {
 
+using testing::bn;
+using testing::conv;
+using testing::deconv;
+using testing::leaky;
+using testing::linear;
+using testing::pool;
 using testing::random_matrix;
+using testing::reshape;
+using testing::sigmoid;
+using testing::up;
 using testing::view;
 
 constexpr int kStepReductions = 4;
@@ -130,34 +140,6 @@ void expect_layers(const Shape& input, std::vector<LayerSpec> layers, Check chec
     rows[n / 2] = rows[0];  // a row may come twice
     EXPECT_GT(expect_gradient(plan, x, rows, loss, check), 0U);
   }
-}
-
-LayerSpec conv(std::size_t out, std::size_t kernel, std::size_t padding, std::size_t stride = 1) {
-  return {.kind = LayerKind::conv2d, .out = out, .kernel = kernel, .padding = padding, .stride = stride};
-}
-LayerSpec deconv(std::size_t out, std::size_t kernel, std::size_t padding) {
-  return {.kind = LayerKind::conv_transpose2d, .out = out, .kernel = kernel, .padding = padding};
-}
-LayerSpec linear(std::size_t out, bool bias = false) {
-  return {.kind = LayerKind::linear, .out = out, .bias = bias};
-}
-LayerSpec bn() {
-  return {.kind = LayerKind::batch_norm};
-}
-LayerSpec leaky(double slope = 0.01) {
-  return {.kind = LayerKind::leaky_relu, .slope = slope};
-}
-LayerSpec sigmoid() {
-  return {.kind = LayerKind::sigmoid};
-}
-LayerSpec pool() {
-  return {.kind = LayerKind::max_pool2d};
-}
-LayerSpec up() {
-  return {.kind = LayerKind::upsample2d};
-}
-LayerSpec reshape(Shape shape) {
-  return {.kind = LayerKind::reshape, .shape = std::move(shape)};
 }
 
 // In front of every layer under test stands one with weights, so that the layer's data gradient is checked

@@ -12,15 +12,25 @@
 #include <limits>
 #include <memory>
 
+#include "nn/layers.h"
 #include "nn/score_functions.h"
 #include "nn/support.h"
 
 namespace deepsad {
 namespace {
 
+using testing::bn;
+using testing::conv;
+using testing::deconv;
 using testing::golden_state;
+using testing::leaky;
+using testing::linear;
+using testing::pool;
 using testing::random_matrix;
+using testing::reshape;
 using testing::same_bits;
+using testing::sigmoid;
+using testing::up;
 using testing::view;
 
 constexpr int kStepReductions = 5;
@@ -145,34 +155,6 @@ void expect_layers(const Shape& input, std::vector<LayerSpec> layers) {
   const NetworkSpec spec{.input = input, .layers = std::move(layers)};
   for (const Scored& scored : scores_for(spec))
     for (const std::size_t n : {3UL, 16UL, 33UL}) expect_gradient(spec, scored, n, 1e-4, 8);
-}
-
-LayerSpec conv(std::size_t out, std::size_t kernel, std::size_t padding, std::size_t stride = 1) {
-  return {.kind = LayerKind::conv2d, .out = out, .kernel = kernel, .padding = padding, .stride = stride};
-}
-LayerSpec deconv(std::size_t out, std::size_t kernel, std::size_t padding) {
-  return {.kind = LayerKind::conv_transpose2d, .out = out, .kernel = kernel, .padding = padding};
-}
-LayerSpec linear(std::size_t out, bool bias = false) {
-  return {.kind = LayerKind::linear, .out = out, .bias = bias};
-}
-LayerSpec bn() {
-  return {.kind = LayerKind::batch_norm};
-}
-LayerSpec leaky(double slope = 0.01) {
-  return {.kind = LayerKind::leaky_relu, .slope = slope};
-}
-LayerSpec sigmoid() {
-  return {.kind = LayerKind::sigmoid};
-}
-LayerSpec pool() {
-  return {.kind = LayerKind::max_pool2d};
-}
-LayerSpec up() {
-  return {.kind = LayerKind::upsample2d};
-}
-LayerSpec reshape(Shape shape) {
-  return {.kind = LayerKind::reshape, .shape = std::move(shape)};
 }
 
 TEST(ScoreGradient, OfEveryKindOfLayerInFront) {
