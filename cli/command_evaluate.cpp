@@ -87,6 +87,7 @@ int evaluate_own_file(const Model& model, const Arguments& arguments, Console& c
     options.known_classes = comma_list(arguments.text("known_classes"), "known_classes");
   options.threshold = threshold_option(arguments, model);
   options.n_repetitions = repetitions_option(arguments);
+  options.keep_training_rows = arguments.flag("keep_training_rows");
   ThreadPool pool(threads(arguments));
   const FileEvaluation result = evaluate_file(model, arguments.text("DATA"), options, pool);
   note_messages(arguments.text("DATA"), result.messages, console);

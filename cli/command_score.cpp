@@ -117,7 +117,7 @@ ScoredRows score_samples(const Model& model, const Arguments& arguments,
   }
   options.table.schema = model.schema()->schema;
   const Table table = read_rows(arguments.text("FILE"), options);
-  return score_and_decide(model, raw_rows(table), threshold, pool);
+  return score_and_decide(model, raw_rows(table.data), threshold, pool);
 }
 
 }  // namespace

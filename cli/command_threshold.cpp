@@ -9,6 +9,7 @@
 #include "deepsad/data/row_file.h"
 #include "deepsad/model/calibrate.h"
 #include "deepsad/model/model.h"
+#include "deepsad/model/model_rows.h"
 #include "option_text.h"
 #include "shared_options.h"
 #include "table_options.h"
@@ -16,28 +17,17 @@
 namespace deepsad::cli {
 namespace {
 
-// The rows as the model's schema reads them, with labels if they have some.
-Table read_calibration_rows(const Model& model, const Arguments& arguments) {
-  RowFileOptions options;
-  options.table = table_options(arguments);
-  options.samples.mat.samples = arguments.text("samples", options.samples.mat.samples);
-  if (model.schema()) {
-    options.table.schema = model.schema()->schema;
-    if (!arguments.has("label_map")) options.table.label_map = model.schema()->label_map;
-    options.table.truth_map = model.schema()->truth_map;
-  }
-  return read_rows(arguments.text("ROWS"), options);
-}
-
-ChosenDecision from_rows(const Model& model, const Arguments& arguments, const DecisionOptions& options) {
-  Table table = read_calibration_rows(model, arguments);
-  table.semi.resize(table.data.size(), SemiLabel::unlabelled);
+ChosenDecision from_rows(const Model& model, const Arguments& arguments, const DecisionOptions& options,
+                         Console& console) {
+  RowFileOptions file;
+  file.table = table_options(arguments);
+  file.samples.mat.samples = arguments.text("samples", file.samples.mat.samples);
   ThreadPool pool(threads(arguments));
-  const std::vector<float> scores = model.score(table.data, pool);
-  return choose_decision({.scores = scores,
-                          .labels = table.semi,
-                          .name = fmt::format("{} rows of {}", table.data.size(), table.data.name)},
-                         options);
+  const CalibrationSet rows = calibration_set(model, read_labelled_rows(model, arguments.text("ROWS"), file),
+                                              arguments.flag("keep_training_rows"), pool);
+  for (const std::string& message : rows.messages)
+    console.note(fmt::format("{}: {}", arguments.text("ROWS"), message));
+  return choose_decision({.scores = rows.scores, .labels = rows.labels, .name = rows.name}, options);
 }
 
 // The scores that the model keeps; those that were left out of them are gone.
@@ -80,7 +70,7 @@ int run_threshold(const Arguments& arguments, Console& console) {
     throw InvalidArgument("--model (-o) is missing: the new model's file; the old one is never changed");
   require_new_file(arguments, "model");
   const Model model = Model::load(model_path(arguments));
-  const ChosenDecision chosen = arguments.has("ROWS") ? from_rows(model, arguments, options)
+  const ChosenDecision chosen = arguments.has("ROWS") ? from_rows(model, arguments, options, console)
                                                       : from_kept_scores(model, arguments, options);
   model.with_decision(chosen.decision).save(arguments.text("model"));
   std::string text;

@@ -247,6 +247,7 @@ Command declare_evaluate() {
            .help = "files: classes whose anomalies training was shown, to tell known from novel anomalies",
            .default_text = "none",
            .range = "classes, separated by commas"},
+          keep_training_rows_option(),
           {.name = "scores",
            .value = "FILE",
            .help = "write index, label, class and score of every test row to a new CSV file",
@@ -389,6 +390,7 @@ Command declare_threshold() {
            .help = "variable of an NPZ or MAT file that holds the samples, one a row",
            .default_text = "X",
            .range = "a name"},
+          keep_training_rows_option(),
           threads_option()}};
   for (Option option : column_options())
     if (option.name == "label_column" || option.name == "label_map")

@@ -53,6 +53,15 @@ std::string model_path(const Arguments& arguments) {
   return fs::is_directory(word, not_there) && fs::exists(inside, not_there) ? inside.string() : word;
 }
 
+Option keep_training_rows_option() {
+  return {.name = "keep_training_rows",
+          .help =
+              "files: take rows, too, that the model was trained on, whose scores are too low; else they "
+              "are left out",
+          .default_text = "false",
+          .range = "true or false"};
+}
+
 void require_new_file(const Arguments& arguments, const char* option) {
   if (!arguments.has(option)) return;
   const std::filesystem::path path = arguments.text(option);

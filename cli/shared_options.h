@@ -21,6 +21,8 @@ namespace deepsad::cli {
 /// The positional MODEL and the file that its word names: a model file, or that of a run folder.
 [[nodiscard]] Positional model_positional();
 [[nodiscard]] std::string model_path(const Arguments& arguments);
+/// --keep-training-rows: a flag.
+[[nodiscard]] Option keep_training_rows_option();
 /// For an option that names a file to be written: that it is new, before any work is done for it.
 /// @throws IoError if the file exists or its folder does not
 void require_new_file(const Arguments& arguments, const char* option);

@@ -247,14 +247,14 @@ Table read_rows(const std::string& path, const RowFileOptions& options, const Ch
   return read_table([&] { return open_bytes(bytes, name); }, options.table, choose);
 }
 
-RawRows raw_rows(const Table& table) {
-  RawRows rows{.values = {}, .name = table.data.name, .feature_names = table.data.feature_names};
+RawRows raw_rows(const Dataset& data) {
+  RawRows rows{.values = {}, .name = data.name, .feature_names = data.feature_names};
   std::visit(
       [&](const auto& values) {
         using Value = typename std::decay_t<decltype(values)>::value_type;
-        rows.values = MatrixView<const Value>(values.data(), table.data.size(), table.data.n_features());
+        rows.values = MatrixView<const Value>(values.data(), data.size(), data.n_features());
       },
-      table.data.values);
+      data.values);
   return rows;
 }
 

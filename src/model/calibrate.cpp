@@ -10,6 +10,7 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/evaluation/outstanding.h"
+#include "deepsad/model/seen_rows.h"
 
 namespace deepsad {
 namespace {
@@ -152,6 +153,18 @@ ChosenDecision decide_on(ConformalCalibration calibration, const std::string& ro
   if (options.threshold != "none") add_threshold(options, chosen);
   add_promise(chosen);
   return chosen;
+}
+
+CalibrationSet calibration_set(const Model& model, const Table& table, bool keep_training_rows,
+                               ThreadPool& pool) {
+  UnseenRows unseen = unseen_rows(model, table, keep_training_rows, pool);
+  CalibrationSet set{.scores = model.score(table.data, unseen.rows, pool),
+                     .labels = {},
+                     .name = fmt::format("{} rows of {}", unseen.rows.size(), table.data.name),
+                     .messages = std::move(unseen.messages)};
+  for (const std::uint32_t row : unseen.rows)
+    set.labels.push_back(table.semi.empty() ? SemiLabel::unlabelled : table.semi[row]);
+  return set;
 }
 
 }  // namespace deepsad

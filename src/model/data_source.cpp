@@ -13,13 +13,13 @@
 namespace deepsad {
 namespace {
 
-void add_to(Sha256& digest, const Dataset& data) {
+void add_to(Sha256& digest, const Dataset& data, std::span<const TrueLabel> labels) {
   const auto add = [&digest](const auto& values) {
     using Value = typename std::decay_t<decltype(values)>::value_type;
     digest.update({reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(Value)});
   };
   std::visit(add, data.values);
-  add(data.labels);
+  add(labels);
   add(data.classes);
 }
 
@@ -31,10 +31,17 @@ std::vector<std::string> data_set_names() {
   return names;
 }
 
-std::string data_checksum(const Dataset& train, const Dataset* test, std::span<const SemiLabel> semi) {
+std::string data_checksum(const Dataset& train, const Dataset* test) {
   Sha256 digest;
-  add_to(digest, train);
-  if (test != nullptr) add_to(digest, *test);
+  add_to(digest, train, train.labels);
+  if (test != nullptr) add_to(digest, *test, test->labels);
+  return digest.hex();
+}
+
+std::string data_checksum(const Dataset& data, std::span<const TrueLabel> truth,
+                          std::span<const SemiLabel> semi) {
+  Sha256 digest;
+  add_to(digest, data, truth);
   digest.update({reinterpret_cast<const std::uint8_t*>(semi.data()), semi.size()});
   return digest.hex();
 }
@@ -65,7 +72,7 @@ SourceData load_source(const std::string& dataset, const std::string& data_dir, 
     source.train = std::move(set.train);
     source.test = std::move(set.test);
   }
-  source.checksum = data_checksum(source.train, source.test ? &*source.test : nullptr, {});
+  source.checksum = data_checksum(source.train, source.test ? &*source.test : nullptr);
   return source;
 }
 

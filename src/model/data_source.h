@@ -21,8 +21,11 @@ struct SourceData {
   std::shared_ptr<const OwnRows> own{};  ///< of one's own file
 };
 
-/// SHA-256 over the values, all kinds of labels and classes. @param semi may be empty
-[[nodiscard]] std::string data_checksum(const Dataset& train, const Dataset* test,
+/// SHA-256 over the values, labels and classes. @param test may be null
+[[nodiscard]] std::string data_checksum(const Dataset& train, const Dataset* test);
+/// Of one's own file: with these true labels instead of the data's, and semi labels. @param truth may be
+/// empty
+[[nodiscard]] std::string data_checksum(const Dataset& data, std::span<const TrueLabel> truth,
                                         std::span<const SemiLabel> semi);
 
 /// @throws InvalidArgument for an unknown name or a file of one's own, DataError as the readers.

@@ -11,6 +11,7 @@
 #include "deepsad/core/error.h"
 #include "deepsad/detectors/deep_sad.h"
 #include "deepsad/evaluation/drift.h"
+#include "deepsad/model/seen_rows.h"
 #include "deepsad/storage/atomic_file.h"
 #include "detectors/network_detector.h"
 #include "detectors/training_checks.h"
@@ -23,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 // Scored rows whose features are compared at a time; more rows than these make no test better.
 constexpr std::size_t kDriftRows = 20000;
-constexpr std::size_t kShownColumns = 5;
+constexpr std::size_t kShownColumns = 5, kShownRows = 5;
 constexpr std::size_t kLeastRows = 20;  // fewer say nothing about a distribution
 
 bool has(const DoctorReport& report, const std::string& name) {
@@ -162,22 +163,18 @@ void check_score_drift(const Model& model, const TrainingProfile* profile, std::
                   test.share_then == 0 ? "below" : "up to", test.edge, 100 * test.share_now));
 }
 
-void check_overlap(const RowHashes& hashes, const Matrix<float>& x, std::span<const std::uint32_t> rows,
-                   DoctorReport& report) {
-  const RowHashes::Overlap overlap = hashes.overlap({x.values.data(), x.rows, x.cols});
-  report.checked.push_back(hashes.all ? std::string("overlap with training rows")
-                                      : fmt::format("overlap with training rows, on {} rows that a sample of "
-                                                    "hashes can tell",
-                                                    overlap.n_compared));
-  if (overlap.n_compared == 0) return;
-  const double share = static_cast<double>(overlap.n_found) / static_cast<double>(overlap.n_compared);
-  if (share <= kOverlapShare) return;
-  std::string examples;
-  for (const std::uint32_t position : overlap.examples)
-    examples += fmt::format("{}{}", examples.empty() ? "" : ", ", rows[position]);
+void check_overlap(const Model& model, const ModelRows& rows, ThreadPool& pool, DoctorReport& report) {
+  const std::optional<SeenRows> seen = rows_seen_in_training(model, rows.rows, rows.chosen, pool);
+  if (!seen) return;
+  report.checked.push_back(seen->all ? std::string("overlap with training rows")
+                                     : fmt::format("overlap with training rows, on {} rows that a sample of "
+                                                   "hashes can tell",
+                                                   seen->n_compared));
+  if (seen->share() <= kOverlapShare) return;
+  const std::span examples = std::span(seen->found).first(std::min(kShownRows, seen->found.size()));
   add(report, "training_rows_scored",
       fmt::format("{} of {} rows compared ({:.1f} %) are training rows, to the bit; such as rows {}",
-                  overlap.n_found, overlap.n_compared, 100 * share, examples));
+                  seen->found.size(), seen->n_compared, 100 * seen->share(), fmt::join(examples, ", ")));
 }
 
 }  // namespace
@@ -284,9 +281,8 @@ void examine_rows(const Model& model, const ModelRows& rows, ThreadPool& pool, D
   if (profile == nullptr) {
     report.skipped.emplace_back(
         "drift of features and overlap: the model holds no profile (--training-profile)");
-  } else {
-    check_overlap(profile->hashes, x, positions, report);
   }
+  check_overlap(model, rows, pool, report);
   if (n < kLeastRows) {
     report.skipped.push_back(fmt::format("drift: {} rows say little, wanted {} or more", n, kLeastRows));
     return;

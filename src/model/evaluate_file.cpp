@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "data/cell_text.h"
 #include "data/label_file.h"
 #include "deepsad/core/error.h"
-#include "deepsad/model/table_scorer.h"
-#include "model/data_source.h"
+#include "deepsad/model/model_rows.h"
+#include "deepsad/model/seen_rows.h"
 
 namespace deepsad {
 namespace {
@@ -49,54 +48,6 @@ std::optional<Classes> read_classes(const std::string& path, const std::string& 
   return classes;
 }
 
-RowFileOptions with_schema_of(const Model& model, RowFileOptions file) {
-  TableOptions& table = file.table;
-  if (model.schema()) {
-    if (table.label_map.is_built_in()) table.label_map = model.schema()->label_map;
-    if (table.truth_map.is_built_in()) table.truth_map = model.schema()->truth_map;
-  }
-  if (model.sample_shape().size() == 1) table.schema = table_schema(model);
-  return file;
-}
-
-// Whether these are the values and labels that the model was trained on; true labels may be new.
-bool is_training_table(const Model& model, Table& table) {
-  const std::string& wanted = model.setup().data_checksum;
-  if (!model.schema() || wanted.empty()) return false;
-  std::vector<SemiLabel> semi = table.semi;
-  semi.resize(table.data.size(), SemiLabel::unlabelled);
-  if (data_checksum(table.data, nullptr, semi) == wanted) return true;
-  table.data.labels = table.truth;
-  const bool same = data_checksum(table.data, nullptr, semi) == wanted;
-  table.data.labels.clear();
-  return same;
-}
-
-// Rows that may be compared: all, or of the training table those held out for tests.
-std::vector<std::uint32_t> rows_to_compare(const Model& model, Table& table,
-                                           std::vector<std::string>& messages) {
-  if (is_training_table(model, table)) {
-    const std::vector<std::uint32_t>& held_out = model.setup().test_rows;
-    if (held_out.empty()) {
-      throw DataError(
-          fmt::format("{}: is the table that the model was trained on, and no row was held out for a test; "
-                      "wanted other rows, or "
-                      "a training with a column of true labels, which holds some out",
-                      table.data.name));
-    }
-    messages.push_back(
-        fmt::format("the table that the model was trained on: only the {} rows held out for tests count",
-                    held_out.size()));
-    return held_out;
-  }
-  messages.emplace_back(
-      "whether the training saw some of these rows, the model cannot tell; `deepsad data check TRAIN "
-      "--against FILE` can");
-  std::vector<std::uint32_t> all(table.data.size());
-  std::iota(all.begin(), all.end(), 0U);
-  return all;
-}
-
 std::string count_text(std::size_t n, const char* what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
@@ -110,11 +61,10 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
   if (truth_column.empty() && label_column.empty())
     throw InvalidArgument(
         fmt::format("{}: an evaluation needs the truth: name the column of true labels", path));
-  const RowFileOptions file = with_schema_of(model, options.file);
-  Table table = read_rows(path, file);
+  const Table table = read_labelled_rows(model, path, options.file);
   FileEvaluation result;
   result.messages = table.messages;
-  const std::vector<float> all = model.score(raw_rows(table), pool);
+  const std::vector<float> all = model.score(raw_rows(table.data), pool);
   std::vector<int> classes_of_row;
   ScoresToReport rows{.scores = {}, .labels = {}};
   const bool named = !options.class_column.empty();
@@ -124,7 +74,7 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
   if (named && path == "-")
     throw InvalidArgument("standard input: classes are read in a second pass; give the file's path");
   if (named || (path != "-" && open_text(path))) {
-    auto classes = read_classes(path, class_column, file.table);
+    auto classes = read_classes(path, class_column, options.file.table);
     if (!classes && named)
       throw InvalidArgument(fmt::format("{}: column {} has more than {} different texts, too many to report",
                                         path, shown(class_column), kMostClasses));
@@ -143,7 +93,16 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
   }
   rows.known_classes = options.known_classes;
   TestScores& test = result.test;
-  const std::vector<std::uint32_t> compared = rows_to_compare(model, table, result.messages);
+  const bool keep = options.keep_training_rows;
+  if (!keep && model.setup().test_rows.empty() && is_training_table(model, table)) {
+    throw DataError(fmt::format(
+        "{}: is the table that the model was trained on, and no row was held out for a test; wanted other "
+        "rows, or a training with a column of true labels, which holds some out",
+        table.data.name));
+  }
+  const UnseenRows unseen = unseen_rows(model, table, keep, pool);
+  result.messages.insert(result.messages.end(), unseen.messages.begin(), unseen.messages.end());
+  const std::vector<std::uint32_t>& compared = unseen.rows;
   for (const std::uint32_t i : compared) {
     if (truth_column.empty() && table.semi[i] == SemiLabel::unlabelled) continue;
     const bool anomaly =

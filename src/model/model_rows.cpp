@@ -7,22 +7,13 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/data/semi_supervised.h"
+#include "deepsad/model/table_scorer.h"
 #include "deepsad/model/train_run.h"
 #include "deepsad/nn/network_spec.h"
 #include "model/data_source.h"
 
 namespace deepsad {
 namespace {
-
-RawRows rows_of(const Dataset& data) {
-  RawRows rows{.values = MatrixView<const double>(), .name = data.name, .feature_names = data.feature_names};
-  const std::size_t n = data.size(), d = data.n_features();
-  if (const auto* bytes = std::get_if<std::vector<std::uint8_t>>(&data.values))
-    rows.values = MatrixView<const std::uint8_t>(bytes->data(), n, d);
-  else
-    rows.values = MatrixView<const double>(std::get<std::vector<double>>(data.values).data(), n, d);
-  return rows;
-}
 
 // Labels need not be there, nor be understood.
 Schema without_labels(const Schema& schema) {
@@ -38,7 +29,7 @@ ModelRows rows_from(const Model& model, std::shared_ptr<const Dataset> data) {
     throw DataError(fmt::format("{}: its samples are of {}, but the model was trained on samples of {}",
                                 data->name, to_string(data->sample_shape), to_string(model.sample_shape())));
   }
-  ModelRows rows{.rows = rows_of(*data),
+  ModelRows rows{.rows = raw_rows(*data),
                  .chosen = std::vector<std::uint32_t>(data->size()),
                  .normal = {},
                  .ids = {},
@@ -48,6 +39,16 @@ ModelRows rows_from(const Model& model, std::shared_ptr<const Dataset> data) {
 }
 
 }  // namespace
+
+Table read_labelled_rows(const Model& model, const std::string& path, RowFileOptions options) {
+  TableOptions& table = options.table;
+  if (model.schema()) {
+    if (table.label_map.is_built_in()) table.label_map = model.schema()->label_map;
+    if (table.truth_map.is_built_in()) table.truth_map = model.schema()->truth_map;
+  }
+  if (model.sample_shape().size() == 1) table.schema = table_schema(model);
+  return read_rows(path, options);
+}
 
 ModelRows load_model_rows(const Model& model, const std::string& source, const ModelRowsOptions& options,
                           ThreadPool& pool) {

@@ -140,7 +140,7 @@ OwnFile read_own_file(const TrainOptions& options) {
   auto source = std::make_shared<SourceData>();
   source->train = std::move(table.data);
   source->train.labels = std::move(table.truth);
-  source->checksum = data_checksum(source->train, nullptr, rows->semi);
+  source->checksum = data_checksum(source->train, source->train.labels, rows->semi);
   source->own = rows;
   return {.seed = *options.seed, .rows = rows, .data = std::move(source)};
 }

@@ -14,7 +14,6 @@ constexpr std::size_t kMaxEdges = 19;
 constexpr std::size_t kMinEdges = 3;
 constexpr std::size_t kAllEdges = 8192;
 constexpr std::size_t kScoreEdges = 99;
-constexpr std::size_t kOverlapExamples = 5;
 constexpr std::size_t kChunkRows = 1024;
 
 std::uint64_t hash_of(std::span<const float> row) {
@@ -152,9 +151,7 @@ RowHashes::Overlap RowHashes::overlap(MatrixView<const float> x) const {
     const std::uint64_t hash = hash_of(x.row(i));
     if (!all && hash > smallest.back()) continue;
     ++overlap.n_compared;
-    if (!std::binary_search(smallest.begin(), smallest.end(), hash)) continue;
-    ++overlap.n_found;
-    if (overlap.examples.size() < kOverlapExamples) overlap.examples.push_back(i);
+    if (std::binary_search(smallest.begin(), smallest.end(), hash)) overlap.found.push_back(i);
   }
   return overlap;
 }

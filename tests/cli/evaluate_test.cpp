@@ -131,11 +131,69 @@ TEST_F(EvaluateFile, OfTheTrainingTableOnlyHeldOutRowsCount) {
                                     "--truth-map", "1=anomaly,0=normal"});
   EXPECT_EQ(none.exit_code, 3) << none.out;
   EXPECT_NE(none.err.find("no row was held out for a test"), std::string::npos) << none.err;
-  write_text(folder_.path("other.csv"), text + "5,5,,0\n");
-  const Outcome other =
-      run_deepsad({"evaluate", folder_.path("tested"), folder_.path("other.csv"), "--truth-column", "what"});
-  EXPECT_NE(other.err.find("the model cannot tell"), std::string::npos) << other.err;
-  EXPECT_NE(other.out.find("191 normal, 10 anomalous"), std::string::npos) << other.out;
+}
+
+// Under another order, beside other rows, or with other labels a training row is a training row still.
+TEST_F(EvaluateFile, TrainingRowsDoNotCountInAnyFile) {
+  std::string head = "x,y,seen,what,also\n", lines, reversed, labels = "label\n";
+  for (int i = 0; i < 200; ++i) {
+    const std::string line = std::to_string(i * 37 % 211 * (i % 20 == 3 ? 9 : 1)) + "," +
+                             std::to_string(i * 53 % 197) + (i % 5 == 0 ? ",ok" : ",") +
+                             (i % 20 == 3 ? ",1" : ",0") + (i % 20 == 3 ? ",fraud\n" : ",ok\n");
+    lines += line;
+    reversed = line + reversed;
+    labels += i % 5 == 0 ? "ok\n" : "unknown\n";
+  }
+  write_text(folder_.path("t.csv"), head + lines);
+  write_text(folder_.path("reversed.csv"), head + reversed);
+  write_text(folder_.path("more.csv"), head + lines + "5,5,,0,ok\n7,7.5,,0,ok\n");
+  write_text(folder_.path("labels.csv"), labels);
+  const auto train = [&](const std::string& name, std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", folder_.path("t.csv"), "--truth-column", "what", "--truth-map",
+                               "1=anomaly,0=normal", "--method", "isolation_forest", "--seed", "1", "-q",
+                               "--out", folder_.path(name)});
+    const Outcome outcome = run_deepsad(more);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return Json::parse(read_text(folder_.path(name + "/results.json")))
+        .at("own_file")
+        .at("rows")
+        .at("training")
+        .get<int>();
+  };
+  const int n_training = train("column", {"--label-column", "seen", "--ignore-columns", "also"});
+  const int n_training_by_file =
+      train("file", {"--label-file", folder_.path("labels.csv"), "--ignore-columns", "seen,also"});
+  const auto n_rows = [](const Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const Json counts = Json::parse(outcome.out).at("test_rows");
+    return counts.at("normal").get<int>() + counts.at("anomaly").get<int>();
+  };
+  const auto count = [&](const std::string& run, const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"evaluate", folder_.path(run), folder_.path(file), "--json"});
+    return n_rows(run_deepsad(more));
+  };
+  EXPECT_EQ(count("column", "reversed.csv", {"--truth-column", "what"}), 200 - n_training);
+  EXPECT_EQ(count("column", "more.csv", {"--truth-column", "what"}), 202 - n_training);
+  EXPECT_EQ(count("column", "t.csv", {"--label-column", "also", "--label-map", "fraud=anomaly,ok=normal"}),
+            200 - n_training);
+  EXPECT_EQ(count("file", "t.csv", {"--truth-column", "what"}), 200 - n_training_by_file);
+  EXPECT_EQ(count("column", "more.csv", {"--truth-column", "what", "--keep-training-rows"}), 202);
+  const Outcome said =
+      run_deepsad({"evaluate", folder_.path("column"), folder_.path("more.csv"), "--truth-column", "what"});
+  EXPECT_NE(said.err.find(std::to_string(n_training) + " of 202 rows are training rows and left out"),
+            std::string::npos)
+      << said.err;
+  // Nor is a threshold chosen on them.
+  const auto threshold = [&](const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"threshold", folder_.path("column"), folder_.path(file)});
+    more.insert(more.end(), {"--threshold", "target-fpr:0.05"});
+    return run_deepsad(more);
+  };
+  const Outcome fewer = threshold("more.csv", {"-o", folder_.path("fewer")});
+  EXPECT_EQ(fewer.exit_code, 0) << fewer.err;
+  EXPECT_NE(fewer.err.find("are training rows and left out"), std::string::npos) << fewer.err;
+  EXPECT_NE(fewer.out.find(std::to_string(202 - n_training) + " rows of "), std::string::npos) << fewer.out;
+  EXPECT_EQ(threshold("more.csv", {"-o", folder_.path("all"), "--keep-training-rows"}).exit_code, 0);
 }
 
 TEST_F(EvaluateFile, OfASetShowsIntervalsAndClasses) {

@@ -24,8 +24,8 @@ using ::testing::Not;
 namespace fs = std::filesystem;
 
 // Orders: some fraudulent, of which every second is known; a category, a missing amount here and there.
-std::string orders(std::size_t n, bool with_labels = true) {
-  RandomStream random(9, "orders");
+std::string orders(std::size_t n, bool with_labels = true, std::uint64_t seed = 9) {
+  RandomStream random(seed, "orders");
   std::string text =
       with_labels ? "order,amount,items,country,status,checked\n" : "order,amount,items,country\n";
   for (std::size_t i = 0; i < n; ++i) {
@@ -186,7 +186,7 @@ TEST_F(OwnFile, AnotherThresholdMakesAnotherModel) {
   EXPECT_LT(loose.decision().threshold->value, old.decision().threshold->value);
   EXPECT_EQ(read_text(path("m")), before);
 
-  write_text(path("june.csv"), orders(200));
+  write_text(path("june.csv"), orders(200, true, 10));
   const Outcome best = run({"threshold", "m", "june.csv", "--label-column", "checked", "--label-map",
                             "1=anomaly,0=normal", "--threshold", "best-f1", "-o", "june"});
   ASSERT_EQ(best.exit_code, 0) << best.err;

@@ -68,7 +68,7 @@ TEST_F(RowFile, TextAndArraysOfTheSameNumbersAreTheSameRows) {
     EXPECT_EQ(values(read_rows(path, {.table = {.schema = from_text.schema}})), values(from_text));
     EXPECT_EQ(values(read_rows(text, {.table = {.schema = from_array.schema}})), values(from_text));
   }
-  const RawRows rows = raw_rows(from_text);
+  const RawRows rows = raw_rows(from_text.data);
   EXPECT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows.n_features(), 3U);
   EXPECT_EQ(std::get<MatrixView<const double>>(rows.values).row(1)[2], 8);

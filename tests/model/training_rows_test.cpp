@@ -135,8 +135,7 @@ TEST_F(TrainingRowsTest, HashesFindTheRowsThemselvesAndNoOthers) {
   std::ranges::copy(x_.row(11), mixed.row(3).begin());
   const RowHashes::Overlap overlap = hashes.overlap({mixed.values.data(), 4, kFeatures});
   EXPECT_EQ(overlap.n_compared, 4U);
-  EXPECT_EQ(overlap.n_found, 2U);
-  EXPECT_EQ(overlap.examples, (std::vector<std::uint32_t>{0, 3}));
+  EXPECT_EQ(overlap.found, (std::vector<std::uint32_t>{0, 3}));
 }
 
 TEST_F(TrainingRowsTest, OfManyRowsAShareIsKeptThatEstimatesTheOverlap) {
@@ -151,7 +150,7 @@ TEST_F(TrainingRowsTest, OfManyRowsAShareIsKeptThatEstimatesTheOverlap) {
   const RowHashes::Overlap overlap = hashes.overlap({half.values.data(), kMany, 1});
   // About kMaxRowHashes rows can be told; of the binomial share 1/2 five deviations are 0.04.
   EXPECT_GT(overlap.n_compared, 3500U);
-  EXPECT_NEAR(static_cast<double>(overlap.n_found) / static_cast<double>(overlap.n_compared), 0.5, 0.04);
+  EXPECT_NEAR(static_cast<double>(overlap.found.size()) / static_cast<double>(overlap.n_compared), 0.5, 0.04);
 }
 
 // Every part of the sections, damaged with a right checksum.

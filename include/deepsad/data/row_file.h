@@ -42,7 +42,7 @@ struct RowFileOptions {
 [[nodiscard]] Table read_rows(const std::string& path, const RowFileOptions& options,
                               const ChooseRows& choose);
 
-/// The rows of a table as Model::score() takes them, in the table's memory.
-[[nodiscard]] RawRows raw_rows(const Table& table);
+/// Rows as Model::score() takes them, in the memory of the data.
+[[nodiscard]] RawRows raw_rows(const Dataset& data);
 
 }  // namespace deepsad

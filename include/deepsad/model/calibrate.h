@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "deepsad/core/parallel.h"
 #include "deepsad/data/dataset.h"
+#include "deepsad/data/table_file.h"
 #include "deepsad/model/decision.h"
+#include "deepsad/model/model.h"
 
 namespace deepsad {
 
@@ -44,5 +47,19 @@ struct ChosenDecision {
 /// @throws as choose_decision(); InvalidArgument if the threshold is best-f1, which needs labels
 [[nodiscard]] ChosenDecision decide_on(ConformalCalibration calibration, const std::string& rows,
                                        const DecisionOptions& options);
+
+/// Rows of a table, scored, from which CalibrationRows are made.
+struct CalibrationSet {
+  std::vector<float> scores;
+  std::vector<SemiLabel> labels;      ///< one a score
+  std::string name;                   ///< as CalibrationRows
+  std::vector<std::string> messages;  ///< as UnseenRows
+};
+
+/// Those of unseen_rows(), seen_rows.h: a threshold chosen on training rows would raise too many false
+/// alarms.
+/// @throws as unseen_rows(), Model::score()
+[[nodiscard]] CalibrationSet calibration_set(const Model& model, const Table& table, bool keep_training_rows,
+                                             ThreadPool& pool);
 
 }  // namespace deepsad

@@ -45,8 +45,6 @@ void examine_run(const std::string& folder, DoctorReport& report);
 /// Levels of the tests for drift.
 inline constexpr double kDriftLevel = 0.01;    ///< chance of a false alarm over all features together (Holm)
 inline constexpr double kDriftDistance = 0.1;  ///< least difference of distribution functions worth a word
-/// Share of the scored rows that may be training rows.
-inline constexpr double kOverlapShare = 0.01;
 
 /// Of rows that are scored: constant scores; drift of features and scores against the training rows (of
 /// scores against the calibration rows, if there are any); rows that are training rows.

@@ -25,6 +25,7 @@ struct EvaluateFileOptions {
   std::vector<std::string> known_classes{};  ///< classes whose anomalies training was shown
   std::optional<Threshold> threshold{};      ///< instead of the model's
   std::size_t n_repetitions = 1000;          ///< of the bootstrap
+  bool keep_training_rows = false;           ///< as unseen_rows()
 };
 
 struct FileEvaluation {
@@ -33,11 +34,11 @@ struct FileEvaluation {
   std::vector<std::string> messages;  ///< what was read, left out, and cannot be known
 };
 
-/// Reads the file whole (read_rows()), scores it and compares with its labels. Of the very table that the
-/// model was trained on only the rows held out for tests count; of another one all, and whether the training
-/// saw some of them the model cannot tell.
+/// Reads the file whole (read_rows()), scores it and compares with its labels. Rows that the model was
+/// trained on do not count (unseen_rows()).
 /// @throws InvalidArgument if no column of labels is named, or columns are not there; as read_rows()
-/// @throws DataError if no row has a label; if it is the training table, and no row was held out for tests
+/// @throws DataError if no row has a label; as unseen_rows(); if it is the training table with its labels,
+/// and no row was held out for tests
 [[nodiscard]] FileEvaluation evaluate_file(const Model& model, const std::string& path,
                                            const EvaluateFileOptions& options, ThreadPool& pool);
 

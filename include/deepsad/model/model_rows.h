@@ -35,4 +35,9 @@ struct ModelRows {
 [[nodiscard]] ModelRows load_model_rows(const Model& model, const std::string& source,
                                         const ModelRowsOptions& options, ThreadPool& pool);
 
+/// Rows of a file with their labels. The schema is the model's, and so are the label maps unless others are
+/// given.
+/// @throws as read_rows()
+[[nodiscard]] Table read_labelled_rows(const Model& model, const std::string& path, RowFileOptions options);
+
 }  // namespace deepsad

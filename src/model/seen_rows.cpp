@@ -1,0 +1,115 @@
+#include "deepsad/model/seen_rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "deepsad/core/error.h"
+#include "deepsad/data/row_file.h"
+#include "model/data_source.h"
+
+namespace deepsad {
+namespace {
+
+constexpr std::size_t kChunkRows = 1024;
+constexpr const char* kKeep = "--keep-training-rows keeps them";
+
+std::string count_of(std::size_t n, std::size_t of) {
+  return fmt::format("{} of {} rows {}", n, of, n == 1 ? "is a training row" : "are training rows");
+}
+
+// What can be said of rows that no hash tells.
+std::string sample_text(const SeenRows& seen) {
+  return fmt::format(
+      "the model keeps hashes of a sample of its training rows, which tell of {} of these rows; "
+      "`deepsad data check TRAIN --against FILE` compares all",
+      seen.n_compared);
+}
+
+}  // namespace
+
+double SeenRows::share() const {
+  return n_compared == 0 ? 0 : static_cast<double>(found.size()) / static_cast<double>(n_compared);
+}
+
+std::optional<SeenRows> rows_seen_in_training(const Model& model, const RawRows& rows,
+                                              std::span<const std::uint32_t> positions, ThreadPool& pool) {
+  const TrainingProfile* profile = model.training_rows().profile.get();
+  if (profile == nullptr) return std::nullopt;
+  const std::size_t n_chunks = (positions.size() + kChunkRows - 1) / kChunkRows;
+  std::vector<RowHashes::Overlap> overlaps(n_chunks);
+  pool.parallel_for(n_chunks, [&](std::size_t chunk) {
+    const std::size_t first = chunk * kChunkRows;
+    const auto part = positions.subspan(first, std::min(kChunkRows, positions.size() - first));
+    Matrix<float> x(part.size(), model.scaler().n_features());
+    for (std::size_t i = 0; i < part.size(); ++i)
+      model.scaler().transform(rows, part[i], {x.row(i).data(), 1, x.cols});
+    overlaps[chunk] = profile->hashes.overlap({x.values.data(), x.rows, x.cols});
+    for (std::uint32_t& row : overlaps[chunk].found) row = part[row];
+  });
+  SeenRows seen{.found = {}, .all = profile->hashes.all};
+  for (const RowHashes::Overlap& overlap : overlaps) {
+    seen.n_compared += overlap.n_compared;
+    seen.found.insert(seen.found.end(), overlap.found.begin(), overlap.found.end());
+  }
+  return seen;
+}
+
+bool is_training_table(const Model& model, const Table& table) {
+  const std::string& wanted = model.setup().data_checksum;
+  if (wanted.empty()) return false;
+  std::vector<SemiLabel> semi = table.semi;
+  semi.resize(table.data.size(), SemiLabel::unlabelled);
+  return data_checksum(table.data, {}, semi) == wanted ||
+         (!table.truth.empty() && data_checksum(table.data, table.truth, semi) == wanted);
+}
+
+UnseenRows unseen_rows(const Model& model, const Table& table, bool keep_training_rows, ThreadPool& pool) {
+  const std::vector<std::uint32_t>& held_out = model.setup().test_rows;
+  if (!keep_training_rows && !held_out.empty() && is_training_table(model, table)) {
+    return {held_out,
+            {fmt::format("the table that the model was trained on: only the {} rows held out for tests count",
+                         held_out.size())}};
+  }
+  const std::size_t n = table.data.size();
+  UnseenRows unseen;
+  unseen.rows.resize(n);
+  std::iota(unseen.rows.begin(), unseen.rows.end(), 0U);
+  const std::optional<SeenRows> seen = rows_seen_in_training(model, raw_rows(table.data), unseen.rows, pool);
+  if (!seen) {
+    unseen.messages.emplace_back(
+        "whether the training saw some of these rows, the model cannot tell; `deepsad data check TRAIN "
+        "--against FILE` can");
+    return unseen;
+  }
+  const std::size_t n_found = seen->found.size();
+  if (keep_training_rows) {
+    if (n_found > 0)
+      unseen.messages.push_back(count_of(n_found, seen->n_compared) +
+                                " and kept, as asked: their scores are too low");
+    return unseen;
+  }
+  if (!seen->all && seen->share() > kOverlapShare) {
+    throw DataError(fmt::format(
+        "{}: {}, and the model cannot tell of the other {} rows, as it keeps hashes of a sample of its "
+        "training rows only; wanted rows that the training did not see ({})",
+        table.data.name, count_of(n_found, seen->n_compared), n - seen->n_compared, kKeep));
+  }
+  if (n_found == n) {
+    throw DataError(
+        fmt::format("{}: all {} rows are rows that the model was trained on; wanted rows that the training "
+                    "did not see ({})",
+                    table.data.name, n, kKeep));
+  }
+  std::vector<std::uint32_t> kept;
+  std::set_difference(unseen.rows.begin(), unseen.rows.end(), seen->found.begin(), seen->found.end(),
+                      std::back_inserter(kept));
+  unseen.rows = std::move(kept);
+  if (n_found > 0)
+    unseen.messages.push_back(count_of(n_found, seen->n_compared) + fmt::format(" and left out ({})", kKeep));
+  if (!seen->all) unseen.messages.push_back(sample_text(*seen));
+  return unseen;
+}
+
+}  // namespace deepsad
