@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <future>
 #include <iterator>
+#include <map>
 #include <optional>
 
 #include "commands.h"
 #include "deepsad/core/error.h"
+#include "deepsad/core/percent_text.h"
 #include "deepsad/core/random.h"
 #include "deepsad/model/options_file.h"
 #include "deepsad/model/own_file.h"
@@ -221,6 +223,29 @@ OwnFile open_own_file(const Arguments& arguments, TrainOptions& options, std::ve
   return file;
 }
 
+// What the shapes of one's own files suggest to the runs of a grid. A file is read once for all runs that
+// differ in the seed or in nothing that has a say in how it is divided.
+class SuggestionsOfFiles {
+ public:
+  OptionLayer operator()(const TrainOptions& options) {
+    OptionLayer layer;
+    if (!is_own_file(options.dataset) || options.dataset == "-") return layer;
+    std::string key = options.dataset;
+    const std::string& group = find_train_option("label_column")->group;
+    for (const OptionDeclaration& option : train_option_declarations())
+      if (option.group == group || option.name == "threshold")
+        key += fmt::format("\n{}={}", option.name, option_value_text(option.get(options)));
+    auto found = files_.find(key);
+    if (found == files_.end()) found = files_.emplace(std::move(key), read_own_file(options)).first;
+    for (const SuggestedOption& suggestion : suggested_options(options, found->second))
+      layer.push_back(suggestion.assignment);
+    return layer;
+  }
+
+ private:
+  std::map<std::string, OwnFile> files_;
+};
+
 // What going on from a model changed; nothing for other runs.
 std::string warm_start_text(const TrainRun& run) {
   if (!run.warm_start) return "";
@@ -256,17 +281,12 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
   const bool resumes = arguments.has("resume");
   if (resumes) check_resumable(arguments);
   if (arguments.has("seeds") || arguments.has("vary")) {
-    std::vector<VariedRun> runs = grid_runs(arguments, layers);
+    std::vector<VariedRun> runs = grid_runs(arguments, layers, SuggestionsOfFiles());
     for (VariedRun& run : runs) {
       if (run.options.checkpoint_every > 0)
         throw InvalidArgument(
             "checkpoint_every: is for one run; the runs of --seeds and --vary begin anew, run by run");
       complete(run.options, arguments);
-      if (is_own_file(run.options.dataset))
-        throw InvalidArgument(fmt::format(
-            "--seeds and --vary are for data sets with a name, so far; {} is one's own file: train "
-            "it once with each --seed",
-            run.options.dataset));
     }
     for (const char* option : {"model", "write_schema"})
       if (arguments.has(option))

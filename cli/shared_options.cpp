@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
 #include "deepsad/core/error.h"
+#include "deepsad/core/percent_text.h"
 #include "option_text.h"
 #include "table_options.h"
 
@@ -45,9 +45,9 @@ Positional model_positional() {
   return {"MODEL", "a model.safetensors, or the run folder that holds it", true};
 }
 
-std::string model_path(const Arguments& arguments) {
+std::string model_path(const Arguments& arguments, const char* positional) {
   namespace fs = std::filesystem;
-  const std::string word = arguments.text("MODEL");
+  const std::string word = arguments.text(positional);
   const fs::path inside = fs::path(word) / "model.safetensors";
   std::error_code not_there;
   return fs::is_directory(word, not_there) && fs::exists(inside, not_there) ? inside.string() : word;
@@ -74,8 +74,13 @@ void require_new_file(const Arguments& arguments, const char* option) {
     throw IoError(fmt::format("--{}: the folder {} is not there", dashed(option), folder.string()));
 }
 
-std::string percent_text(double share) {
-  return std::isnan(share) ? "undefined" : fmt::format("{:.2f} %", 100 * share);
+void require_different_files(const Arguments& arguments, const char* a, const char* b) {
+  namespace fs = std::filesystem;
+  if (!arguments.has(a) || !arguments.has(b)) return;
+  std::error_code unknown;
+  if (fs::weakly_canonical(arguments.text(a), unknown) == fs::weakly_canonical(arguments.text(b), unknown))
+    throw InvalidArgument(
+        fmt::format("--{} and --{}: both are to be written to {}; give two names", a, b, arguments.text(b)));
 }
 
 std::vector<Option> model_rows_option_list() {

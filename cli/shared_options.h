@@ -20,15 +20,16 @@ namespace deepsad::cli {
 
 /// The positional MODEL and the file that its word names: a model file, or that of a run folder.
 [[nodiscard]] Positional model_positional();
-[[nodiscard]] std::string model_path(const Arguments& arguments);
+/// @param positional that names it
+[[nodiscard]] std::string model_path(const Arguments& arguments, const char* positional = "MODEL");
 /// --keep-training-rows: a flag.
 [[nodiscard]] Option keep_training_rows_option();
 /// For an option that names a file to be written: that it is new, before any work is done for it.
 /// @throws IoError if the file exists or its folder does not
 void require_new_file(const Arguments& arguments, const char* option);
+/// That two options do not name one file to be written. @throws InvalidArgument if they do
+void require_different_files(const Arguments& arguments, const char* a, const char* b);
 
-/// "97.40 %", or "undefined" for NaN.
-[[nodiscard]] std::string percent_text(double share);
 /// --data-dir, --member, --mat-variable and how text is written, and what they say of rows for a stored
 /// model.
 [[nodiscard]] std::vector<Option> model_rows_option_list();

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
 
 #include "deepsad/core/error.h"
+#include "deepsad/core/words.h"
 #include "deepsad/model/own_file.h"
 #include "option_text.h"
 
@@ -39,31 +41,16 @@ std::vector<Option> column_options() {
 TableOptions table_options(const Arguments& arguments) {
   TrainOptions options;  // a carrier: what else it holds has no say
   for (const std::span<const char* const> names :
-       {std::span<const char* const>(kTextOptions), {kColumnOptions}}) {
-    for (const OptionAssignment& assignment : command_line_layer(arguments, names)) {
-      try {
-        assignment.option->set(options, assignment.value);
-      } catch (const InvalidArgument& error) {
-        throw InvalidArgument(fmt::format("{}: {}", assignment.place, error.what()));
-      }
-    }
-  }
+       {std::span<const char* const>(kTextOptions), {kColumnOptions}})
+    apply_layer(options, command_line_layer(arguments, names));
   return row_file_options(options).table;
 }
 
 std::vector<std::string> comma_list(const std::string& text, const std::string& option) {
-  std::vector<std::string> words;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    std::string word = text.substr(begin, end - begin);
-    word.erase(0, word.find_first_not_of(" \t"));
-    word.erase(word.find_last_not_of(" \t") + 1);
-    if (word.empty())
-      throw InvalidArgument(
-          fmt::format("--{}: got \"{}\", wanted words with one comma between two", dashed(option), text));
-    words.push_back(word);
-    begin = end + 1;
-  }
+  std::vector<std::string> words = comma_words(text);
+  if (std::ranges::find(words, "") != words.end())
+    throw InvalidArgument(
+        fmt::format("--{}: got \"{}\", wanted words with one comma between two", dashed(option), text));
   return words;
 }
 

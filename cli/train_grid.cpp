@@ -13,6 +13,7 @@
 #include "deepsad/core/csv_text.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
+#include "deepsad/core/words.h"
 #include "deepsad/experiment/grid.h"
 #include "deepsad/model/options_file.h"
 #include "deepsad/model/train_many.h"
@@ -25,17 +26,6 @@ namespace deepsad::cli {
 namespace {
 
 constexpr std::size_t kMaxRuns = 100'000;
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::size_t begin = 0;
-  for (;;) {
-    const std::size_t end = text.find(separator, begin);
-    parts.push_back(text.substr(begin, end - begin));
-    if (end == std::string::npos) return parts;
-    begin = end + 1;
-  }
-}
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t value = 0;
@@ -73,7 +63,7 @@ std::vector<Axis> parse_axes(const Arguments& arguments) {
           "--vary {}: an option that is a list cannot be varied; give a config file for each", name));
     for (const Axis& axis : axes)
       if (axis.option == option) throw InvalidArgument(fmt::format("--vary {}: given twice", name));
-    axes.push_back({option, split(word.substr(equals + 1), ',')});
+    axes.push_back({option, comma_words(word.substr(equals + 1))});
   }
   return axes;
 }
@@ -150,7 +140,8 @@ std::string summary_table(const std::vector<VariedRun>& runs, const std::vector<
 
 }  // namespace
 
-std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<OptionLayer>& layers) {
+std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<OptionLayer>& layers,
+                                 const SuggestOptions& suggest) {
   if (arguments.has("seeds") && arguments.has("seed"))
     throw InvalidArgument("--seed and --seeds say the same; give one of them");
   const std::vector<Axis> axes = parse_axes(arguments);
@@ -193,6 +184,9 @@ std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<O
     run.options = merge_options(all);
     // Without --seeds all settings have the same seed, so that they differ in nothing else.
     if (seeds.empty()) seeds.push_back(run.options.seed.value_or(seed_from_entropy()));
+    run.options.seed = seeds[k % seeds.size()];
+    all.insert(all.begin(), suggest(run.options));
+    run.options = merge_options(all);
     run.options.seed = seeds[k % seeds.size()];
     run.name = fmt::format("{}{}seed-{}", run.setting, run.setting.empty() ? "" : "_", *run.options.seed);
     runs.push_back(std::move(run));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,16 @@ struct VariedRun {
   TrainOptions options;
 };
 
+/// What an option layer below all others says of a run; empty: nothing.
+using SuggestOptions = std::function<OptionLayer(const TrainOptions&)>;
+
 /// Every combination of the values of the --vary options ("eta=0.1,1") with every seed of --seeds, seeds
 /// innermost; `layers` are config file and command line. Without --seeds there is one seed: that of --seed,
 /// or a drawn one.
 /// @throws InvalidArgument naming option and value.
 [[nodiscard]] std::vector<VariedRun> grid_runs(const Arguments& arguments,
-                                               const std::vector<OptionLayer>& layers);
+                                               const std::vector<OptionLayer>& layers,
+                                               const SuggestOptions& suggest);
 
 /// The folder of --out or OUT, or a new one below runs/. @throws IoError, InvalidArgument.
 [[nodiscard]] RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options);

@@ -306,7 +306,7 @@ struct DelimitedReader::State {
     why += dialect.header ? fmt::format(", as in the header at line {}", header_line)
                           : std::string(", as in the first record");
     if (begins_data && dialect.header) {
-      why += "; if the table starts further down, leave out the lines above it (skip_lines)";
+      why += "; if the table starts further down, leave out the lines above it (--skip-lines)";
     } else {
       why += fmt::format("; a cell that holds a {} needs quotes", separator_name(dialect.separator));
     }

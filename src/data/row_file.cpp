@@ -34,6 +34,7 @@ void refuse_text_options(const TableOptions& options, const std::string& path) {
   refuse(!options.id_column.empty(), "an id column");
   refuse(!options.ignore_columns.empty(), "a list of columns to ignore");
   refuse(!options.category_columns.empty(), "a list of columns of categories");
+  refuse(!options.class_column.empty(), "a class column");
   refuse(options.dates, "turning dates into numbers");
 }
 

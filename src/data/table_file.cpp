@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <tuple>
 #include <utility>
 
@@ -18,15 +19,6 @@
 namespace deepsad {
 namespace {
 
-DelimitedOptions text_options(const TableOptions& options) {
-  DelimitedOptions text;
-  text.separator = options.separator;
-  text.header = options.header;
-  text.skip_lines = options.skip_lines;
-  text.missing_words = options.missing_words;
-  return text;
-}
-
 std::vector<std::string> names_of(const Schema& schema) {
   std::vector<std::string> names;
   for (const ColumnSchema& column : schema.columns()) names.push_back(column.name);
@@ -35,7 +27,7 @@ std::vector<std::string> names_of(const Schema& schema) {
 
 // The positions of the columns with a role in the file.
 struct Roles {
-  std::optional<std::size_t> label, truth, id;
+  std::optional<std::size_t> label, truth, id, classes;
 };
 
 Roles find_roles(const DelimitedReader& reader, const TableOptions& options) {
@@ -45,6 +37,10 @@ Roles find_roles(const DelimitedReader& reader, const TableOptions& options) {
   if (!options.truth_column.empty())
     roles.truth = find_column(reader, options.truth_column, "the column of true labels");
   if (!options.id_column.empty()) roles.id = find_column(reader, options.id_column, "the id column");
+  if (!options.class_column.empty())
+    roles.classes = find_column(reader, options.class_column, "the class column");
+  else if (options.classes_of_labels)
+    roles.classes = options.truth_column.empty() ? roles.label : roles.truth;
   if (roles.label && roles.label == roles.truth) {
     throw InvalidArgument(fmt::format(
         "{}: column {} is to hold both the semi labels and the true labels; the true labels are a column of "
@@ -82,8 +78,42 @@ Schema with_roles(const Schema& schema, const DelimitedReader& reader, const Rol
   give(roles.label, ColumnKind::label);
   give(roles.truth, ColumnKind::truth);
   give(roles.id, ColumnKind::id);
+  if (roles.classes) {  // a column that the schema knows keeps its kind
+    const std::string& name = reader.column_names()[*roles.classes];
+    if (std::ranges::find(columns, name, &ColumnSchema::name) == columns.end())
+      columns.push_back({.name = name, .kind = ColumnKind::ignored, .categories = {}, .why = {}});
+  }
   return Schema(std::move(columns), schema.missing_words(), reader.name());
 }
+
+// The texts of a column as classes, in the order of their first rows.
+class ClassColumn {
+ public:
+  explicit ClassColumn(std::size_t cell) : cell_(cell) {}
+
+  void add(const DelimitedReader& reader, Table& table) {
+    if (too_many_) return;
+    const std::string_view text = as_utf8(trimmed(reader.cells()[cell_].text), scratch_);
+    auto found = known_.find(text);
+    if (found == known_.end()) {
+      too_many_ = known_.size() == kMaxClasses;
+      if (too_many_) {
+        table.classes.clear();
+        table.class_names.clear();
+        return;
+      }
+      found = known_.emplace(text, static_cast<int>(table.class_names.size())).first;
+      table.class_names.emplace_back(text.empty() ? "(empty)" : text);
+    }
+    table.classes.push_back(found->second);
+  }
+
+ private:
+  std::size_t cell_;
+  TextMap<int> known_;
+  std::string scratch_;
+  bool too_many_ = false;
+};
 
 class TableReader {
  public:
@@ -155,7 +185,7 @@ class TableReader {
 
  private:
   static DelimitedOptions reader_options(const TableOptions& options) {
-    DelimitedOptions text = text_options(options);
+    DelimitedOptions text = delimited_options(options);
     if (options.schema) {
       text.missing_words = options.schema->missing_words();
       text.expected_names = names_of(*options.schema);
@@ -191,6 +221,8 @@ class TableReader {
     std::optional<LabelColumn> labels, truths;
     if (roles_.label) labels.emplace(options_.label_map, *roles_.label);
     if (roles_.truth) truths.emplace(options_.truth_map, *roles_.truth);
+    std::optional<ClassColumn> classes;
+    if (roles_.classes) classes.emplace(*roles_.classes);
     while (reader_.next()) {
       if (table_.lines.size() == options_.max_rows) {
         cut_ = true;
@@ -198,6 +230,7 @@ class TableReader {
       }
       if (labels) table_.semi.push_back(labels->semi(reader_));
       if (truths) table_.truth.push_back(truths->truth(reader_));
+      if (classes) classes->add(reader_, table_);
       if (roles_.id) table_.ids.push_back(id_of(reader_, *roles_.id));
       table_.lines.push_back(reader_.line());
       take_features();
@@ -278,6 +311,13 @@ class TableReader {
 
 }  // namespace
 
+DelimitedOptions delimited_options(const TableOptions& options) {
+  return {.separator = options.separator,
+          .header = options.header,
+          .skip_lines = options.skip_lines,
+          .missing_words = options.missing_words};
+}
+
 Table read_table(std::unique_ptr<ByteStream> in, const TableOptions& options) {
   return TableReader(std::move(in), options).read();
 }
@@ -332,6 +372,7 @@ struct TableRowReader::State {
   DelimitedReader reader;
   RowEncoder encoder;
   std::optional<std::size_t> id;
+  std::exception_ptr pending;  // what the row after the last chunk threw
 };
 
 TableRowReader::TableRowReader(std::unique_ptr<ByteStream> in, const Schema& schema, TableRowOptions options)
@@ -340,6 +381,7 @@ TableRowReader::~TableRowReader() = default;
 
 bool TableRowReader::next_chunk(std::size_t max_rows, TableChunk& chunk) {
   State& s = *state_;
+  if (s.pending) std::rethrow_exception(std::exchange(s.pending, nullptr));
   const std::size_t d = s.encoder.schema().n_features();
   chunk.values.clear();
   chunk.lines.clear();
@@ -354,11 +396,19 @@ bool TableRowReader::next_chunk(std::size_t max_rows, TableChunk& chunk) {
       s.encoder.encode(s.reader, chunk.values.data() + chunk.lines.size() * d);
       if (s.id) chunk.ids.push_back(id_of(s.reader, *s.id));
       chunk.lines.push_back(s.reader.line());
+      continue;
     } catch (const BadRecord& error) {
-      if (!s.options.reject_rows) throw;
-      chunk.values.resize(chunk.lines.size() * d);
-      chunk.rejected.push_back({s.reader.line(), error.what()});
+      if (s.options.reject_rows)
+        chunk.rejected.push_back({s.reader.line(), error.what()});
+      else
+        s.pending = std::current_exception();
+    } catch (const Error&) {
+      s.pending = std::current_exception();
     }
+    chunk.values.resize(chunk.lines.size() * d);
+    if (!s.pending) continue;
+    if (!has_some) std::rethrow_exception(std::exchange(s.pending, nullptr));
+    break;
   }
   return !chunk.lines.empty() || !chunk.rejected.empty();
 }

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
+#include "evaluation/quantile.h"
 #include "evaluation/ranking.h"
 
 namespace deepsad {
@@ -21,17 +21,9 @@ std::vector<std::uint32_t> groups_of(const std::vector<ScoreGroup>& groups, std:
   return of_row;
 }
 
-double interpolated_quantile(const std::vector<double>& ascending, double q) {
-  const double position = q * static_cast<double>(ascending.size() - 1);
-  const auto low = static_cast<std::size_t>(position);
-  if (low + 1 >= ascending.size()) return ascending.back();
-  return std::lerp(ascending[low], ascending[low + 1], position - static_cast<double>(low));
-}
-
 Interval percentile_interval(std::vector<double>& values, double confidence) {
   std::sort(values.begin(), values.end());
-  return {interpolated_quantile(values, 0.5 * (1 - confidence)),
-          interpolated_quantile(values, 0.5 * (1 + confidence))};
+  return {quantile_of(values, 0.5 * (1 - confidence)), quantile_of(values, 0.5 * (1 + confidence))};
 }
 
 }  // namespace

@@ -11,16 +11,14 @@
 #include <unordered_map>
 
 #include "data/cell_text.h"
+#include "deepsad/core/percent_text.h"
 #include "deepsad/data/labels.h"
+#include "evaluation/quantile.h"
 
 namespace deepsad {
 namespace {
 
 constexpr std::size_t kFewRows = 20;  // below, shares say nothing
-
-std::string percent(double part, double whole) {
-  return fmt::format("{:.3g} %", whole == 0 ? 0.0 : 100 * part / whole);
-}
 
 std::uint64_t n_filled(const ColumnProfile& column) {
   return column.n_numbers + column.n_texts;
@@ -66,7 +64,7 @@ class ColumnFindings {
     if (static_cast<double>(column.n_missing) > kMostlyMissing * static_cast<double>(profile_.n_rows())) {
       add("mostly_missing", Severity::warning, {column.name},
           fmt::format("{} of {} cells are missing ({})", column.n_missing, profile_.n_rows(),
-                      percent(static_cast<double>(column.n_missing), static_cast<double>(profile_.n_rows()))),
+                      short_percent_text(column.n_missing, profile_.n_rows())),
           "Training puts the median in their place and adds a feature that says so: most of what the model "
           "sees of "
           "this column is whether it was filled in.",
@@ -431,13 +429,6 @@ std::vector<std::size_t> id_like_columns(const TableProfile& profile) {
     if (column.rises || dense || named) result.push_back(j);
   }
   return result;
-}
-
-double quantile_of(const std::vector<double>& ascending, double share) {
-  const double place = share * static_cast<double>(ascending.size() - 1);
-  const auto i = static_cast<std::size_t>(place);
-  if (i + 1 >= ascending.size()) return ascending.back();
-  return std::lerp(ascending[i], ascending[i + 1], place - static_cast<double>(i));
 }
 
 std::vector<double> sorted_numbers(const TableProfile& profile, const RowSample& sample, std::size_t column) {

@@ -16,8 +16,6 @@ void find_column_defects(const TableProfile& profile, bool has_labels, std::vect
 /// Columns of numbers that are names of rows: row numbers, running numbers, keys.
 [[nodiscard]] std::vector<std::size_t> id_like_columns(const TableProfile& profile);
 
-/// The number below which the given share of ascending values lies, linear between neighbours.
-[[nodiscard]] double quantile_of(const std::vector<double>& ascending, double share);
 /// A column's numbers in the sample, ascending.
 [[nodiscard]] std::vector<double> sorted_numbers(const TableProfile& profile, const RowSample& sample,
                                                  std::size_t column);

@@ -12,13 +12,16 @@
 #include "data/cell_text.h"
 #include "data/label_file.h"
 #include "deepsad/core/error.h"
+#include "deepsad/core/percent_text.h"
 #include "deepsad/data/file_formats.h"
 #include "deepsad/data/row_file.h"
 #include "deepsad/evaluation/conformal.h"
+#include "deepsad/evaluation/drift.h"
 #include "deepsad/evaluation/interval.h"
 #include "deepsad/storage/byte_stream.h"
 #include "evaluation/column_findings.h"
 #include "evaluation/label_leaks.h"
+#include "evaluation/quantile.h"
 #include "evaluation/table_profile.h"
 
 namespace deepsad {
@@ -85,10 +88,7 @@ class Roles {
 
 CheckedTable read_text(std::unique_ptr<ByteStream> in, const DataCheckOptions& options, bool is_other) {
   const TableOptions& table = options.table;
-  DelimitedReader reader(std::move(in), {.separator = table.separator,
-                                         .header = table.header,
-                                         .skip_lines = table.skip_lines,
-                                         .missing_words = table.missing_words});
+  DelimitedReader reader(std::move(in), delimited_options(table));
   Roles found(reader, table, is_other);
   CheckedTable result{.name = reader.name(), .profile = nullptr, .roles = found.roles};
   std::vector<bool> is_feature;
@@ -247,11 +247,6 @@ class Checker {
     check_.findings.push_back({name, severity, std::move(columns), std::move(seen), why, std::move(advice)});
   }
 
-  static std::string percent(std::uint64_t part, std::uint64_t whole) {
-    return fmt::format("{:.3g} %",
-                       whole == 0 ? 0.0 : 100 * static_cast<double>(part) / static_cast<double>(whole));
-  }
-
   void find_bad_rows() {
     if (table_.n_bad_rows > 0) {
       std::string list;
@@ -285,8 +280,9 @@ class Checker {
           fmt::format("{}{} of {} rows ({}) are copies of another{}, such as lines {} and {}; the commonest "
                       "row is there "
                       "{} times",
-                      about, copies.n_copies, profile_.n_rows(), percent(copies.n_copies, profile_.n_rows()),
-                      apart, copies.first_line, copies.second_line, copies.largest),
+                      about, copies.n_copies, profile_.n_rows(),
+                      short_percent_text(copies.n_copies, profile_.n_rows()), apart, copies.first_line,
+                      copies.second_line, copies.largest),
           "A random split puts copies on both sides: the test then asks for rows that were trained on. And "
           "what was "
           "copied weighs more in training.",
@@ -317,7 +313,8 @@ class Checker {
     const std::uint64_t n = profile_.n_rows();
     if (2 * counts.anomaly > n) {
       add("anomalies_in_majority", Severity::warning, {},
-          fmt::format("{} of {} rows ({}) are anomalous", counts.anomaly, n, percent(counts.anomaly, n)),
+          fmt::format("{} of {} rows ({}) are anomalous", counts.anomaly, n,
+                      short_percent_text(counts.anomaly, n)),
           "Anomaly detection learns what most rows look like. The labels may be swapped: 1 means anomaly in "
           "some tools "
           "and normal in others.",
@@ -400,8 +397,8 @@ class Checker {
     const bool many = static_cast<double>(common.n_rows) >= kManyRows * static_cast<double>(n);
     add("rows_in_both", many ? Severity::problem : Severity::note, {},
         fmt::format("{} of {} rows of {} ({}) are in {}, too, such as its line {} and line {} here",
-                    common.n_rows, n, other.name, percent(common.n_rows, n), table_.name, common.other_line,
-                    common.line),
+                    common.n_rows, n, other.name, short_percent_text(common.n_rows, n), table_.name,
+                    common.other_line, common.line),
         "A test on rows that were trained on says nothing about new rows.",
         many ? "remove them from one of the two files"
              : "nothing, if so few may be equal by chance; else remove them from one of the two files");
@@ -441,25 +438,15 @@ class Checker {
     }
   }
 
-  // Kolmogorov and Smirnov's statistic: the largest difference of the two distribution functions.
   void find_drift(const CheckedTable& other, std::size_t j, std::size_t k) {
     const std::vector<double> a = sorted_numbers(profile_, profile_.rows(), j),
                               b = sorted_numbers(*other.profile, other.profile->rows(), k);
     if (a.empty() || b.empty()) return;
-    double largest = 0;
-    for (std::size_t i = 0, l = 0; i < a.size() && l < b.size();) {
-      const double x = std::min(a[i], b[l]);
-      while (i < a.size() && a[i] == x) ++i;
-      while (l < b.size() && b[l] == x) ++l;
-      largest = std::max(largest, std::abs(static_cast<double>(i) / static_cast<double>(a.size()) -
-                                           static_cast<double>(l) / static_cast<double>(b.size())));
-    }
-    // Large enough to matter, and beyond chance: P(D > t) <= 2 exp(-2 t^2 n m / (n + m)) in the limit.
+    // Large enough to matter, and beyond chance in all columns together.
     constexpr double kMatters = 0.15, kChance = 1e-6;
-    const double nm = static_cast<double>(a.size()) * static_cast<double>(b.size()) /
-                      static_cast<double>(a.size() + b.size());
-    const double chance =
-        2 * std::exp(-2 * largest * largest * nm) * static_cast<double>(profile_.columns().size());
+    const double largest = kolmogorov_smirnov_distance(a, b);
+    const double chance = kolmogorov_smirnov_p_value(largest, a.size(), b.size()) *
+                          static_cast<double>(profile_.columns().size());
     if (largest < kMatters || chance > kChance) return;
     add("drift", Severity::warning, {profile_.columns()[j].name},
         fmt::format("medians {:.6g} here and {:.6g} in {}; the two distributions differ by up to {:.0f} % of "

@@ -11,6 +11,7 @@
 
 #include "data/cell_text.h"
 #include "deepsad/core/error.h"
+#include "deepsad/core/percent_text.h"
 #include "deepsad/evaluation/average_precision.h"
 #include "deepsad/evaluation/roc_auc.h"
 
@@ -62,9 +63,6 @@ std::vector<GroupMetrics> kind_metrics(const ScoresToReport& rows, double thresh
                        std::vector<std::string>{"known anomalies", "novel anomalies"}, threshold);
 }
 
-std::string percent(double share) {
-  return std::isnan(share) ? "undefined" : fmt::format("{:.2f} %", 100 * share);
-}
 std::string range(const Interval& interval) {
   return std::isnan(interval.low)
              ? ""
@@ -105,11 +103,11 @@ std::string groups_text(const std::string& title, const std::vector<GroupMetrics
     const GroupMetrics& group = groups[g];
     text += fmt::format("{:<{}}  {:<9} {:>9} {:>11}", shown_name(group.name), width,
                         group.label == TrueLabel::normal ? "normal" : "anomalous", group.n,
-                        std::isnan(group.roc_auc) ? "" : percent(group.roc_auc));
+                        std::isnan(group.roc_auc) ? "" : percent_text(group.roc_auc));
     if (with_alarms)
-      text +=
-          fmt::format("{:>12}{}", percent(static_cast<double>(group.n_alarms) / static_cast<double>(group.n)),
-                      range(group.alarm_interval));
+      text += fmt::format("{:>12}{}",
+                          percent_text(static_cast<double>(group.n_alarms) / static_cast<double>(group.n)),
+                          range(group.alarm_interval));
     text.erase(text.find_last_not_of(' ') + 1);
     text += "\n";
   }
@@ -153,8 +151,9 @@ std::string score_report_text(const ScoreReport& report) {
       "test AUC           {}{}\n"
       "average precision  {}{}\n"
       "test rows          {} normal, {} anomalous\n",
-      percent(report.roc_auc), interval(&BootstrapIntervals::roc_auc), percent(report.average_precision),
-      interval(&BootstrapIntervals::average_precision), report.n_normal, report.n_anomaly);
+      percent_text(report.roc_auc), interval(&BootstrapIntervals::roc_auc),
+      percent_text(report.average_precision), interval(&BootstrapIntervals::average_precision),
+      report.n_normal, report.n_anomaly);
   if (report.at_threshold) {
     const ThresholdMetrics& m = *report.at_threshold;
     text += fmt::format(
@@ -164,9 +163,10 @@ std::string score_report_text(const ScoreReport& report) {
         "precision          {} of {} alarms: {}{}\n"
         "F1                 {}\n",
         report.threshold->value, threshold_request_text(report.threshold->request), m.false_alarms,
-        m.false_alarms + m.quiet, percent(m.false_alarm_rate), range(m.false_alarm_interval), m.true_alarms,
-        m.true_alarms + m.missed, percent(m.recall), range(m.recall_interval), m.true_alarms,
-        m.true_alarms + m.false_alarms, percent(m.precision), range(m.precision_interval), percent(m.f1));
+        m.false_alarms + m.quiet, percent_text(m.false_alarm_rate), range(m.false_alarm_interval),
+        m.true_alarms, m.true_alarms + m.missed, percent_text(m.recall), range(m.recall_interval),
+        m.true_alarms, m.true_alarms + m.false_alarms, percent_text(m.precision), range(m.precision_interval),
+        percent_text(m.f1));
   }
   text += groups_text("kind", report.kinds, report.threshold.has_value());
   text += groups_text("class", report.classes, report.threshold.has_value());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "deepsad/core/error.h"
+#include "deepsad/core/percent_text.h"
 #include "evaluation/shares.h"
 
 namespace deepsad {
@@ -25,21 +26,18 @@ bool is_share(ThresholdKind kind) {
          kind == ThresholdKind::target_fpr;
 }
 
-std::string percent(double share) {
-  return fmt::format("{:.3g} %", 100 * share);
-}
-
 std::string target_fpr_promise(const ConformalCalibration& calibration, double alpha) {
   const Interval range = calibration.false_alarm_range(alpha);
   std::string text = fmt::format(
       "Of normal rows like the {} calibration rows at most {} are called anomalous, on average over "
       "calibration sets; with this one set the rate lies between {} and {} (95 % confidence).",
-      calibration.size(), percent(alpha), percent(range.low), percent(range.high));
+      calibration.size(), short_percent_text(alpha), short_percent_text(range.low),
+      short_percent_text(range.high));
   if (calibration.n_trimmed() > 0)
     text += fmt::format(
         " The {} largest calibration scores were taken for anomalies and left out; had they all been normal "
         "rows, the rate could be {}.",
-        calibration.n_trimmed(), percent(calibration.worst_false_alarm_rate(alpha)));
+        calibration.n_trimmed(), short_percent_text(calibration.worst_false_alarm_rate(alpha)));
   return text;
 }
 
@@ -94,7 +92,7 @@ Threshold choose_threshold(const ThresholdRequest& request, const ConformalCalib
       threshold.promise = fmt::format(
           "At least {} of the {} calibration scores lie at or below it; of later rows nothing is "
           "promised.",
-          percent(request.parameter), calibration.size());
+          short_percent_text(request.parameter), calibration.size());
       return threshold;
     }
     case ThresholdKind::contamination: {
@@ -104,7 +102,7 @@ Threshold choose_threshold(const ThresholdRequest& request, const ConformalCalib
           "At most {} of the {} calibration rows lie above it, so about that share of later rows is called "
           "anomalous "
           "if they are like these, with the anomalies among them.",
-          percent(request.parameter), calibration.size());
+          short_percent_text(request.parameter), calibration.size());
       return threshold;
     }
     case ThresholdKind::target_fpr:
@@ -165,7 +163,7 @@ Threshold best_f1_threshold(std::span<const float> scores, std::span<const TrueL
               "The best F1 ({:.4f}) on {} labelled rows, {} of them anomalous. On later data it is good only "
               "if anomalies are about as frequent there.",
               best_f1, entries.size(),
-              percent(static_cast<double>(n_anomalies) / static_cast<double>(entries.size())))};
+              short_percent_text(static_cast<double>(n_anomalies) / static_cast<double>(entries.size())))};
 }
 
 std::string threshold_to_json(const Threshold& threshold) {

@@ -54,10 +54,9 @@ SourceData load_source(const std::string& dataset, const std::string& data_dir, 
     source.test = std::move(set.test);
   } else {
     if (is_own_file(dataset)) {
-      throw InvalidArgument(
-          fmt::format("{} is no data set with a name, but a file of one's own, which is for one run of "
-                      "`deepsad train` alone",
-                      dataset));
+      throw InvalidArgument(fmt::format(
+          "{} is no data set with a name, but a file of one's own, which only `deepsad train` takes",
+          dataset));
     }
     const std::vector<std::string> names = data_set_names();
     if (std::find(names.begin(), names.end(), dataset) == names.end()) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "deepsad/core/error.h"
+#include "deepsad/core/words.h"
 #include "deepsad/storage/atomic_file.h"
 #include "model/data_source.h"
 #include "model/train_on_source.h"
@@ -18,15 +19,8 @@ namespace deepsad {
 namespace {
 
 std::vector<std::string> words_of(const std::string& list) {
-  std::vector<std::string> words;
-  for (std::size_t begin = 0; begin <= list.size();) {
-    const std::size_t comma = std::min(list.find(',', begin), list.size());
-    const std::string word = list.substr(begin, comma - begin);
-    const std::size_t first = word.find_first_not_of(' ');
-    if (first != std::string::npos)
-      words.push_back(word.substr(first, word.find_last_not_of(' ') - first + 1));
-    begin = comma + 1;
-  }
+  std::vector<std::string> words = comma_words(list);
+  std::erase(words, "");
   return words;
 }
 
@@ -127,7 +121,6 @@ OwnFile read_own_file(const TrainOptions& options) {
     return is_training;
   };
   Table table = read_rows(options.dataset, file_options, choose);
-  rows->ids = std::move(table.ids);
   rows->lines = std::move(table.lines);
   rows->messages = std::move(table.messages);
   leave_out(table.refused, *rows);

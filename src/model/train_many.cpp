@@ -14,6 +14,7 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/memory.h"
+#include "deepsad/model/own_file.h"
 #include "model/data_source.h"
 #include "model/train_on_source.h"
 
@@ -27,7 +28,7 @@ struct Source {
   std::shared_ptr<const SourceData> data;
   double load_seconds = 0;
 };
-// By data set and folder.
+// By data set and folder. Of one's own file it is what the first run reads: it tells the size of the others.
 using Sources = std::map<std::pair<std::string, std::string>, Source>;
 
 Sources load_sources(std::span<const TrainOptions> runs) {
@@ -37,7 +38,10 @@ Sources load_sources(std::span<const TrainOptions> runs) {
     Source& source = sources[{options.dataset, options.data_dir}];
     if (source.data) continue;
     const auto start = std::chrono::steady_clock::now();
-    source.data = std::make_shared<const SourceData>(load_source(options.dataset, options.data_dir, pool));
+    source.data =
+        is_own_file(options.dataset)
+            ? read_own_file(options).data
+            : std::make_shared<const SourceData>(load_source(options.dataset, options.data_dir, pool));
     source.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   return sources;
@@ -51,8 +55,10 @@ ManyRunsPlan plan_runs(std::span<const TrainOptions> runs, const Sources& source
                        const ManyRunsLimits& limits) {
   ManyRunsPlan plan;
   for (const TrainOptions& options : runs) {
-    plan.bytes_per_run =
-        std::max(plan.bytes_per_run, estimated_run_bytes(*source_of(sources, options).data, options));
+    const SourceData& source = *source_of(sources, options).data;
+    const std::size_t own_copy =
+        source.own ? source.train.size() * source.train.n_features() * sizeof(double) : 0;
+    plan.bytes_per_run = std::max(plan.bytes_per_run, estimated_run_bytes(source, options) + own_copy);
   }
   plan.memory_budget = limits.memory_budget;
   if (plan.memory_budget == 0) {
@@ -149,8 +155,10 @@ class Runner {
     observer.on_message = [this, i](LogLevel level, const std::string& text) {
       call(callbacks_.on_message, i, level, text);
     };
-    const Source& source = source_of(sources_, runs_[i]);
+    Source source = source_of(sources_, runs_[i]);
     try {
+      // Its parts, and what the schema knows, are the run's own.
+      if (source.data->own && i > 0) source.data = read_own_file(runs_[i]).data;
       const TrainRun run = train_on_source(
           source.data, runs_[i], source.load_seconds, pool, observer, &stop_,
           [this, i](const TrainOptions& options) { call(callbacks_.on_resolved, i, options); },
@@ -180,7 +188,14 @@ class Runner {
 void train_many(std::span<const TrainOptions> runs, const ManyRunsLimits& limits,
                 const ManyRunsCallbacks& callbacks, const StopToken* stop) {
   if (runs.empty()) return;
-  for (const TrainOptions& options : runs) validate(options);
+  for (const TrainOptions& options : runs) {
+    validate(options);
+    if (options.dataset == "-")
+      throw InvalidArgument(
+          "dataset: standard input can be read but once, and there are several runs; give a file");
+    if (is_own_file(options.dataset) && !options.seed)
+      throw InvalidArgument("[train_many] runs on a file of one's own need their seeds");
+  }
   const Sources sources = load_sources(runs);
   const ManyRunsPlan plan = plan_runs(runs, sources, limits);
   if (callbacks.on_planned) callbacks.on_planned(plan);

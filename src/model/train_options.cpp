@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "deepsad/core/error.h"
+#include "deepsad/core/words.h"
 #include "deepsad/data/delimited.h"
 #include "deepsad/evaluation/threshold.h"
 
@@ -692,13 +693,10 @@ std::vector<std::int64_t> parse_list(const std::vector<std::string>& words) {
   std::vector<std::int64_t> list;
   for (const std::string& word : words) {
     if (word.empty()) continue;  // an empty word is the empty list
-    for (std::size_t begin = 0; begin <= word.size();) {
-      const std::size_t comma = std::min(word.find(',', begin), word.size());
+    for (const std::string& part : comma_words(word)) {
       std::int64_t entry = 0;
-      if (!parse_c_number(word.substr(begin, comma - begin), entry))
-        refuse(word, "whole numbers, separated by commas");
+      if (!parse_c_number(part, entry)) refuse(word, "whole numbers, separated by commas");
       list.push_back(entry);
-      begin = comma + 1;
     }
   }
   return list;
@@ -841,27 +839,29 @@ TrainOptions starting_options(const std::string& preset, const std::string& comp
   return options;
 }
 
-TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
-  const auto apply = [](TrainOptions& options, const OptionAssignment& assignment) {
+void apply_layer(TrainOptions& options, const OptionLayer& layer) {
+  for (const OptionAssignment& assignment : layer) {
     try {
       assignment.option->set(options, assignment.value);
     } catch (const InvalidArgument& error) {
       throw InvalidArgument(fmt::format("{}: {}", assignment.place, error.what()));
     }
-  };
+  }
+}
+
+TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
   TrainOptions start;
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer)
       if (assignment.option->name == "preset" || assignment.option->name == "compat" ||
           assignment.option->name == "method" || assignment.option->name == "init")
-        apply(start, assignment);
+        apply_layer(start, {assignment});
   TrainOptions options = starting_options(start.preset, start.compat, start.method);
   if (!start.init.empty()) {
     options.n_epochs = options.ae_n_epochs = options.vae_n_epochs = kWarmStartEpochs;
     options.lr_milestone = options.ae_lr_milestone = options.vae_lr_milestone = {};
   }
-  for (const OptionLayer& layer : layers)
-    for (const OptionAssignment& assignment : layer) apply(options, assignment);
+  for (const OptionLayer& layer : layers) apply_layer(options, layer);
   validate(options);
   return options;
 }

@@ -709,13 +709,16 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
     add(definition.decoder ? autoencoder(definition) : definition.encoder);
     n_outputs = static_cast<double>(output_shape(definition.encoder)[0]);
   }
-  const std::vector<int> classes = sample_classes(source.train, all_rows(source.train.size()));
-  const auto n_normal = static_cast<double>(std::count_if(classes.begin(), classes.end(), [&](int c) {
-    return std::find(options.normal_class.begin(), options.normal_class.end(), c) !=
-           options.normal_class.end();
-  }));
-  const double a = options.ratio_known_normal, b = options.ratio_known_outlier, p = options.ratio_pollution;
-  const double n_rows = n_normal / (a + (1 - p) * (1 - a - b));
+  const auto drawn_rows = [&] {
+    const std::vector<int> classes = sample_classes(source.train, all_rows(source.train.size()));
+    const auto n_normal = static_cast<double>(std::count_if(classes.begin(), classes.end(), [&](int c) {
+      return std::find(options.normal_class.begin(), options.normal_class.end(), c) !=
+             options.normal_class.end();
+    }));
+    const double a = options.ratio_known_normal, b = options.ratio_known_outlier, p = options.ratio_pollution;
+    return n_normal / (a + (1 - p) * (1 - a - b));
+  };
+  const double n_rows = source.own ? static_cast<double>(source.own->parts.training.size()) : drawn_rows();
   const auto n_inputs = static_cast<double>(n_elements(source.train.sample_shape));
   constexpr double kFixed = 8e6;  // scratch of kernels and scoring, code, tables of results
   if (is_shallow_method(options.method)) {

@@ -299,8 +299,4 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
-std::string percent_text(double share, int decimals) {
-  return std::isnan(share) ? "undefined" : fmt::format("{:.{}f} %", 100 * share, decimals);
-}
-
 }  // namespace deepsad

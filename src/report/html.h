@@ -82,7 +82,5 @@ struct HtmlTable {
 
 /// "0.36 ms", "123 ms", "1.23 s", "3 min 05 s", "2 h 07 min".
 [[nodiscard]] std::string duration_text(double seconds);
-/// A share as percent: "91.87 %"; "undefined" for NaN.
-[[nodiscard]] std::string percent_text(double share, int decimals = 2);
 
 }  // namespace deepsad

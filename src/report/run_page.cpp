@@ -1,4 +1,5 @@
 #include "deepsad/report/run_page.h"
+#include "deepsad/core/percent_text.h"
 
 #include <fmt/format.h>
 

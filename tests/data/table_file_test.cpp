@@ -20,6 +20,7 @@ namespace {
 using testing::bytes_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::message_of;
 using testing::TempDir;
 using testing::write_file;
@@ -227,6 +228,43 @@ TEST(TableFile, BadRowsCanBeSetAsideAndTheRestGoesOn) {
   EXPECT_EQ(chunk.rejected[1].reason, "t.csv:4:3: column \"x\": found \"bad\", wanted a finite number");
   EXPECT_THAT(chunk.rejected[2].reason, HasSubstr("t.csv:5:1: a quote opens here"));
   EXPECT_FALSE(rows.next_chunk(100, chunk));
+}
+
+TEST(TableFile, RowsBeforeABadOneComeBeforeItsError) {
+  const Schema schema = read("x,y\n1,2\n3,4\n").schema;
+  TableRowReader rows(stream_of("x,y\n1,2\n3,4\n5,bad\n6,7\n\"8\n"), schema);
+  TableChunk chunk;
+  ASSERT_TRUE(rows.next_chunk(100, chunk));
+  EXPECT_THAT(chunk.values, ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(chunk.lines, ElementsAre(2, 3));
+  EXPECT_THAT(message_of<DataError>([&] { rows.next_chunk(100, chunk); }), HasSubstr("t.csv:4:3: "));
+  EXPECT_EQ(chunk.size(), 2U);
+  ASSERT_TRUE(rows.next_chunk(100, chunk));  // whoever wants goes on behind it
+  EXPECT_THAT(chunk.values, ElementsAre(6, 7));
+  EXPECT_THAT(message_of<DataError>([&] { rows.next_chunk(100, chunk); }), HasSubstr("t.csv:6:1: "));
+  EXPECT_FALSE(rows.next_chunk(100, chunk));
+}
+
+TEST(TableFile, TextsOfAColumnAreClasses) {
+  const std::string text = "x,kind,status\n1, a ,ok\n2,b,fraud\n3,,ok\n4,a,ok\n";
+  const Table named = read(text, {.class_column = "kind"});
+  EXPECT_THAT(named.classes, ElementsAre(0, 1, 2, 0));
+  EXPECT_THAT(named.class_names, ElementsAre("a", "b", "(empty)"));
+  EXPECT_EQ(named.schema, read(text, {}).schema);  // it stays a feature
+  const Table labels = read(text, {.label_column = "status", .classes_of_labels = true});
+  EXPECT_THAT(labels.class_names, ElementsAre("ok", "fraud"));
+  EXPECT_THAT(read(text, {.label_column = "status"}).classes, IsEmpty());
+  // One that the schema does not know is for this alone.
+  const Schema schema = read("x\n1\n2\n", {}).schema;
+  const Table beside = read("x,kind\n1,a\n2,b\n", {.class_column = "kind", .schema = schema});
+  EXPECT_THAT(beside.classes, ElementsAre(0, 1));
+  EXPECT_EQ(beside.data.n_features(), 1U);
+  std::string many = "x,kind\n";
+  for (std::size_t i = 0; i <= kMaxClasses; ++i)
+    many += std::to_string(i % 7) + ",k" + std::to_string(i) + "\n";
+  EXPECT_THAT(read(many, {.class_column = "kind"}).classes, IsEmpty());
+  EXPECT_THAT(message_of<InvalidArgument>([&] { (void)read(text, {.class_column = "kin"}); }),
+              HasSubstr("the class column: there is no column \"kin\", did you mean \"kind\"?"));
 }
 
 TEST(TableFile, AFollowedStreamGivesEachRowAsItComes) {

@@ -25,6 +25,10 @@ struct TableOptions {
   std::string label_column{};  ///< semi labels: what the training may know
   std::string truth_column{};  ///< true labels: for evaluation only
   std::string id_column{};     ///< names of the rows
+  /// A column whose different texts are classes, by name or position; it may be a feature, too. Else with
+  /// classes_of_labels the column of true labels or, without one, of semi labels.
+  std::string class_column{};
+  bool classes_of_labels = false;
   /// Semi labels from a file of their own: one column, or several of which label_column names one. With
   /// id_column, which must then be in both files, rows are joined by it; else by their order.
   std::string labels_path{};
@@ -39,6 +43,12 @@ struct TableOptions {
   std::uint64_t max_rows = std::numeric_limits<std::uint64_t>::max();  ///< rows beyond are not read
 };
 
+/// How the text of such a table is written.
+[[nodiscard]] DelimitedOptions delimited_options(const TableOptions& options);
+
+/// Most classes of a class column.
+inline constexpr std::size_t kMaxClasses = 1000;
+
 /// A row of a table whose features the schema refuses.
 struct RefusedRow {
   std::uint32_t row;   ///< position in the table
@@ -52,9 +62,11 @@ struct Table {
   std::vector<SemiLabel> semi;
   std::vector<TrueLabel> truth;
   std::vector<std::string> ids;
-  std::vector<std::uint64_t> lines;     ///< line of the file at which the row starts, from 1
-  std::vector<std::string> messages;    ///< what was detected, counted, left out; one sentence each
-  std::vector<std::uint64_t> n_unseen;  ///< per column of the schema: cells that fell into `other`
+  std::vector<int> classes;  ///< of the class column: positions in class_names; empty if it has too many
+  std::vector<std::string> class_names;  ///< its texts in the order of their first rows
+  std::vector<std::uint64_t> lines;      ///< line of the file at which the row starts, from 1
+  std::vector<std::string> messages;     ///< what was detected, counted, left out; one sentence each
+  std::vector<std::uint64_t> n_unseen;   ///< per column of the schema: cells that fell into `other`
   /// Ascending; only if the schema was inferred from some of the rows. The others' features are all there; of
   /// these they are 0 and mean nothing.
   std::vector<RefusedRow> refused;
@@ -119,7 +131,8 @@ class TableRowReader {
   /// Up to @p max_rows (at least 1) further rows replace what @p chunk holds. With DelimitedOptions::eager it
   /// returns as soon as it has a row (or a rejected one) and would have to wait for the next.
   /// @returns false at the end, then with an empty chunk
-  /// @throws DataError for a bad row, unless rows are rejected; always if the stream itself is damaged
+  /// @throws DataError for a bad row, unless rows are rejected; always if the stream itself is damaged. The
+  /// rows before it come first: the call after theirs throws.
   bool next_chunk(std::size_t max_rows, TableChunk& chunk);
 
   /// Rows to come are encoded by another schema, and n_unseen() counts anew.

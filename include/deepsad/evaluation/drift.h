@@ -37,10 +37,15 @@ struct DriftTest {
   double share_then = 0, share_now = 0;  ///< and what lay at or below it (below it, if share_then is 0)
 };
 
-/// Two-sample test of Kolmogorov and Smirnov, at the points of the sketch alone: distance = max |F - F_now|,
-/// p = 2 sum_k (-1)^(k-1) exp(-2 k^2 lambda^2), lambda = (sqrt(m) + 0.12 + 0.11 / sqrt(m)) distance,
-/// m = n_then n_now / (n_then + n_now). As only some points are looked at, and numbers may be discrete, the
-/// test errs on the side of silence.
+/// max |F_a - F_b| of the distribution functions of two sets of numbers, each ascending [1].
+[[nodiscard]] double kolmogorov_smirnov_distance(std::span<const double> a, std::span<const double> b);
+/// The chance that n and m numbers of one distribution are that far apart or farther:
+/// p = 2 sum_k (-1)^(k-1) exp(-2 k^2 lambda^2), lambda = (sqrt(h) + 0.12 + 0.11 / sqrt(h)) distance,
+/// h = n m / (n + m).
+[[nodiscard]] double kolmogorov_smirnov_p_value(double distance, std::size_t n, std::size_t m);
+
+/// The test of Kolmogorov and Smirnov at the points of the sketch alone: distance = max |F - F_now|. As only
+/// some points are looked at, and numbers may be discrete, the test errs on the side of silence.
 /// @param n_then numbers that the sketch was made of
 /// @throws InvalidArgument if either side is empty, or a value is NaN
 [[nodiscard]] DriftTest drift_from(const DistributionSketch& sketch, std::size_t n_then,

@@ -22,7 +22,6 @@ struct OwnRows {
   /// Semi labels, a row each; all unlabelled without a label column.
   std::vector<SemiLabel> semi;
   bool has_labels = false, has_truth = false;
-  std::vector<std::string> ids;       ///< a row each, or none
   std::vector<std::uint64_t> lines;   ///< of text: where each row starts; else its position from 1
   HoldOut parts;                      ///< without the rows that were left out
   std::vector<RefusedRow> left_out;   ///< held-out rows that the schema refuses

@@ -52,9 +52,10 @@ struct ManyRunsCallbacks {
   bool untrained = false;  ///< also test networks as they were before training (TrainRun::untrained)
 };
 
-/// Trains every entry of `runs`. Data sets are loaded once, equal pretraining is done once. Each run gives
-/// the same bits as train_run() alone, whatever the limits: the number of threads never enters a result. Runs
-/// start in their order. An exception thrown by a callback ends all runs and is rethrown.
+/// Trains every entry of `runs`. Data sets are loaded once (a file of one's own for each run, which divides
+/// it by its seed), equal pretraining is done once. Each run gives the same bits as train_run() alone,
+/// whatever the limits: the number of threads never enters a result. Runs start in their order. An exception
+/// thrown by a callback ends all runs and is rethrown.
 /// @throws InvalidArgument for bad options of any run or a limit that is too small for a single run,
 /// DataError, before any run starts; Interrupted when a stop was asked for and the runs under way have ended.
 void train_many(std::span<const TrainOptions> runs, const ManyRunsLimits& limits,

@@ -171,6 +171,9 @@ struct OptionAssignment {
 };
 using OptionLayer = std::vector<OptionAssignment>;
 
+/// Sets each value, checked by itself. @throws InvalidArgument "PLACE: got X, wanted Y"
+void apply_layer(TrainOptions& options, const OptionLayer& layer);
+
 /// Default < method < preset < compat < init (few epochs) < the layers in their order (config file, command
 /// line). Method, preset, compat and init themselves are taken from the layers first. Checks every value as
 /// it is stored, then the whole.
