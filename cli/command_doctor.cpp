@@ -23,7 +23,7 @@ int run_doctor(const Arguments& arguments, Console& console) {
   }
   ThreadPool pool(threads(arguments));
   DoctorReport report{.subject = subject, .checked = {}, .skipped = {}, .findings = {}};
-  const Model model = Model::load(is_run ? (folder / "model.safetensors").string() : subject);
+  const Model model = Model::load(model_path(arguments, "RUN"));
   if (is_run) examine_run(subject, report);
   examine_model(model, pool, report);
   if (arguments.has("FILE")) {

@@ -4,18 +4,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "commands.h"
 #include "deepsad/core/error.h"
 #include "deepsad/data/delimited.h"
 #include "deepsad/model/evaluate_file.h"
 #include "deepsad/model/model.h"
+#include "deepsad/model/train_options.h"
 #include "deepsad/model/train_run.h"
 #include "deepsad/report/image_grid.h"
 #include "deepsad/report/run_page.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/storage/atomic_file.h"
+#include "option_text.h"
 #include "scored_output.h"
 #include "shared_options.h"
 #include "table_options.h"
@@ -52,7 +53,22 @@ void print_report(const ScoreReport& report, const std::string& more_keys, bool 
                         : score_report_text(report));
 }
 
+// What only files of one's own have.
+void refuse_file_options(const Arguments& arguments) {
+  std::vector<std::string> names{"class_column", "known_classes", "keep_training_rows"};
+  for (const std::vector<Option>& options : {column_options(), text_options()})
+    for (const Option& option : options) names.push_back(option.name);
+  const std::string data = arguments.text("DATA");
+  for (const std::string& name : names) {
+    if (!arguments.has(name)) continue;
+    throw InvalidArgument(fmt::format(
+        "--{}: is for files of one's own, which are given as a path with / or . in it{}", dashed(name),
+        data.empty() ? "" : fmt::format(", as ./{}; {} would be a data set with a name", data, data)));
+  }
+}
+
 int evaluate_set(const Model& model, const Arguments& arguments, Console& console) {
+  refuse_file_options(arguments);
   Observer observer;
   observer.on_message = [&console](LogLevel level, const std::string& text) {
     if (level == LogLevel::warning) console.note("deepsad: warning: " + text);
@@ -96,27 +112,18 @@ int evaluate_own_file(const Model& model, const Arguments& arguments, Console& c
   return kDone;
 }
 
-// Whether the word means a file rather than a data set by its name.
-bool means_file(const Arguments& arguments) {
-  const std::string word = arguments.text("DATA");
-  if (word.empty()) return false;
-  if (arguments.has("truth_column") || arguments.has("label_column")) return true;
-  const std::vector<std::string> names = data_set_names();
-  std::error_code not_there;
-  return std::ranges::find(names, word) == names.end() &&
-         (word == "-" || std::filesystem::exists(word, not_there));
-}
-
 }  // namespace
 
 int run_evaluate(const Arguments& arguments, Console& console) {
+  for (const char* option : {"scores", "page"}) require_new_file(arguments, option);
+  require_different_files(arguments, "scores", "page");
   const Model model = Model::load(model_path(arguments));
   if (arguments.text("DATA").empty() && model.schema())
     throw InvalidArgument(
         fmt::format("DATA is missing: the model was trained on the file {}; give it again, or another, and "
                     "--truth-column",
                     model.schema()->source));
-  if (!means_file(arguments)) return evaluate_set(model, arguments, console);
+  if (!is_own_file(arguments.text("DATA"))) return evaluate_set(model, arguments, console);
   if (!arguments.has("truth_column") && !arguments.has("label_column"))
     throw InvalidArgument(
         fmt::format("{}: an evaluation needs the truth: give --truth-column, or --label-column if only some "

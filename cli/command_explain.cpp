@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <span>
 
 #include "commands.h"
 #include "deepsad/core/error.h"
@@ -94,20 +96,32 @@ std::vector<std::uint32_t> top_rows(const Model& model, const ModelRows& source,
   return order;
 }
 
+// That nothing of one of these names lies in the folder, which need not be there.
+void require_new(const std::string& folder, std::span<const std::string> names) {
+  std::error_code unknown;
+  if (fs::exists(folder, unknown) && !fs::is_directory(folder, unknown))
+    throw IoError(fmt::format("--out: {} is no folder; give another name", folder));
+  for (const std::string& name : names)
+    if (fs::symlink_status(fs::path(folder) / name, unknown).type() != fs::file_type::not_found)
+      throw IoError(fmt::format("{}/{} exists already; give another folder", folder, name));
+}
+
+constexpr const char* kJsonFile = "explanations.json";
+constexpr const char* kCsvFile = "explanations.csv";
+
 void write_files(const std::string& folder, const Explanations& explanations, const Model& model) {
   std::vector<ReportFile> files;
   const auto add = [&](const char* name, const std::string& text) {
     files.push_back({name, {text.begin(), text.end()}});
   };
-  add("explanations.json", explanations_json(explanations));
-  add("explanations.csv", explanations_csv(explanations));
+  add(kJsonFile, explanations_json(explanations));
+  add(kCsvFile, explanations_csv(explanations));
   const std::vector<std::size_t>& shape = model.sample_shape();
   if (shape.size() == 3 && (shape[0] == 1 || shape[0] == 3))
     for (ReportFile& file : heat_map_files(explanations, shape)) files.push_back(std::move(file));
-  for (const ReportFile& file : files) {
-    if (fs::exists(fs::path(folder) / file.name))
-      throw IoError(fmt::format("{}/{} exists already; give another folder", folder, file.name));
-  }
+  std::vector<std::string> names;
+  for (const ReportFile& file : files) names.push_back(file.name);
+  require_new(folder, names);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw IoError(fmt::format("{}: cannot be created: {}", folder, error.message()));
@@ -123,6 +137,10 @@ int run_explain(const Arguments& arguments, Console& console) {
   options.n_baselines = count_option(arguments, "baselines", options.n_baselines, 1, 1000);
   options.stop = &stop_on_signals();
   const std::size_t n_top = count_option(arguments, "top", kTop, 1, kMaxRows);
+  if (arguments.has("out")) {
+    const std::array<std::string, 2> names{kJsonFile, kCsvFile};  // those of every model
+    require_new(arguments.text("out"), names);
+  }
   ThreadPool pool(threads(arguments));
   const Model model = Model::load(model_path(arguments));
   const bool images = model.sample_shape().size() == 3;
@@ -132,7 +150,9 @@ int run_explain(const Arguments& arguments, Console& console) {
       load_model_rows(model, arguments.text("FILE"), model_rows_options(arguments), pool);
   const std::vector<std::uint32_t> rows =
       arguments.has("rows") ? row_list(arguments.text("rows")) : top_rows(model, source, n_top, pool);
-  const Explanations explanations = explain(model, source.rows, rows, options, pool);
+  Explanations explanations = explain(model, source.rows, rows, options, pool);
+  if (!source.ids.empty())
+    for (Explanation& row : explanations.rows) row.id = source.ids[row.row];
   if (arguments.has("out")) write_files(arguments.text("out"), explanations, model);
   console.print(arguments.flag("json") ? explanations_json(explanations)
                                        : explanations_text(explanations, n_columns));

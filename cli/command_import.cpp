@@ -14,6 +14,7 @@ namespace deepsad::cli {
 int run_import(const Arguments& arguments, Console& console) {
   const TrainOptions given = merge_options({command_line_layer(arguments)});
   if (!arguments.has("out")) throw InvalidArgument("give the model file to write: --out MODEL.safetensors");
+  require_new_file(arguments, "out");
   if (arguments.has("scaling") && given.scaling != "none") {
     throw InvalidArgument(
         fmt::format("--scaling: got {}, wanted none: the network knows only rows as it was trained on, and "

@@ -1,7 +1,6 @@
 // deepsad score: a stored model on new rows or images.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
 
 #include "commands.h"
@@ -12,6 +11,7 @@
 #include "deepsad/model/table_scorer.h"
 #include "deepsad/storage/byte_stream.h"
 #include "follow_scores.h"
+#include "option_text.h"
 #include "scored_output.h"
 #include "shared_options.h"
 #include "table_options.h"
@@ -73,13 +73,7 @@ class Results {
 };
 
 TableRowOptions row_options(const Arguments& arguments) {
-  const TableOptions table = table_options(arguments);
-  TableRowOptions options;
-  options.text.separator = table.separator;
-  options.text.header = table.header;
-  options.text.skip_lines = table.skip_lines;
-  options.reject_rows = arguments.has("rejects");
-  return options;
+  return {.text = delimited_options(table_options(arguments)), .reject_rows = arguments.has("rejects")};
 }
 
 // Rows of any length, chunk by chunk. @returns rows set aside
@@ -106,9 +100,8 @@ ScoredRows score_samples(const Model& model, const Arguments& arguments,
                          const std::optional<Threshold>& threshold, ThreadPool& pool) {
   for (const char* name : {"rejects", "separator", "header", "skip_lines"})
     if (arguments.has(name))
-      throw InvalidArgument(fmt::format("--{}: is for text tables, and {} is none",
-                                        name == std::string("skip_lines") ? "skip-lines" : name,
-                                        arguments.text("FILE")));
+      throw InvalidArgument(
+          fmt::format("--{}: is for text tables, and {} is none", dashed(name), arguments.text("FILE")));
   RowFileOptions options;
   options.samples.member = arguments.text("member");
   options.samples.mat.samples = arguments.text("mat_variable", options.samples.mat.samples);
@@ -124,14 +117,13 @@ ScoredRows score_samples(const Model& model, const Arguments& arguments,
 
 int run_score(const Arguments& arguments, Console& console) {
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
+  for (const char* option : {"out", "rejects"}) require_new_file(arguments, option);
+  require_different_files(arguments, "out", "rejects");
   const auto model = std::make_shared<const Model>(Model::load(model_path(arguments)));
   if (arguments.flag("follow")) return follow_scores(arguments, model, console);
-  for (const char* name : {"drift-alpha", "exit-on-drift"}) {
-    std::string declared = name;
-    std::replace(declared.begin(), declared.end(), '-', '_');
-    if (arguments.has(declared))
-      throw InvalidArgument(fmt::format("--{}: is for streams; give --follow, too", name));
-  }
+  for (const char* name : {"drift_alpha", "exit_on_drift"})
+    if (arguments.has(name))
+      throw InvalidArgument(fmt::format("--{}: is for streams; give --follow, too", dashed(name)));
   ThreadPool pool(threads(arguments));
   const std::optional<Threshold> threshold = threshold_option(arguments, *model);
   const std::optional<double> fdr = fdr_option(arguments, *model);

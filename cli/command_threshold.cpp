@@ -1,7 +1,7 @@
 // deepsad threshold: another threshold for a model.
 #include <fmt/format.h>
 
-#include <optional>
+#include <array>
 
 #include "commands.h"
 #include "deepsad/core/error.h"
@@ -10,7 +10,6 @@
 #include "deepsad/model/calibrate.h"
 #include "deepsad/model/model.h"
 #include "deepsad/model/model_rows.h"
-#include "option_text.h"
 #include "shared_options.h"
 #include "table_options.h"
 
@@ -55,17 +54,11 @@ ChosenDecision from_kept_scores(const Model& model, const Arguments& arguments,
 }  // namespace
 
 int run_threshold(const Arguments& arguments, Console& console) {
-  const DecisionOptions options{.threshold = arguments.text("threshold", "auto"),
-                                .contamination = arguments.text("calibration_contamination", "0")};
-  for (const auto& [name, text] : {std::pair{"threshold", options.threshold},
-                                   std::pair{"calibration_contamination", options.contamination}}) {
-    TrainOptions scratch;
-    try {
-      find_train_option(name)->set(scratch, text);
-    } catch (const InvalidArgument& error) {
-      throw InvalidArgument(fmt::format("--{}: {}", dashed(name), error.what()));
-    }
-  }
+  constexpr std::array kDecisionOptions{"threshold", "calibration_contamination"};
+  TrainOptions given;  // a carrier: what else it holds has no say
+  apply_layer(given, command_line_layer(arguments, kDecisionOptions));
+  const DecisionOptions options{.threshold = given.threshold,
+                                .contamination = given.calibration_contamination};
   if (!arguments.has("model"))
     throw InvalidArgument("--model (-o) is missing: the new model's file; the old one is never changed");
   require_new_file(arguments, "model");

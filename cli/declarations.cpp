@@ -501,14 +501,14 @@ Command declare_export() {
               "MODEL.\n"
               "torch  a checkpoint that PyTorch and the published code read (docs/pytorch.md).\n"
               "\n"
-              "  deepsad export model.safetensors --to onnx --out model.onnx\n"
-              "  deepsad export model.safetensors --verify model.onnx\n"
+              "  deepsad export runs/mnist --out model.onnx\n"
+              "  deepsad export runs/mnist --verify model.onnx\n"
               "  deepsad export model.safetensors --to torch --out model.tar",
-          .positionals = {{"MODEL", "a model.safetensors", true}},
+          .positionals = {model_positional()},
           .options = {{.name = "to",
                        .value = "KIND",
                        .help = "the kind of file",
-                       .default_text = "none",
+                       .default_text = "by the ending of its name: .onnx; .tar, .pt, .pth",
                        .range = "onnx or torch",
                        .choices = {"onnx", "torch"}},
                       {.name = "out",

@@ -159,11 +159,7 @@ class Follower {
 
  private:
   void start() {
-    const TableOptions table = table_options(arguments_);
-    TableRowOptions options;
-    options.text.separator = table.separator;
-    options.text.header = table.header;
-    options.text.skip_lines = table.skip_lines;
+    TableRowOptions options{.text = delimited_options(table_options(arguments_))};
     options.text.eager = true;
     options.text.max_record_bytes = kMaxRecordBytes;
     options.reject_rows = rejects_.has_value();

@@ -141,47 +141,71 @@ class PointBatch {
 /// them again takes time.
 class RowIntegral {
  public:
-  RowIntegral(PointBatch& points, std::span<const float> row, const Matrix<float>& baselines,
-              const AttributionOptions& options)
-      : points_(points), options_(options) {
+  RowIntegral(std::span<const float> row, const Matrix<float>& baselines, const AttributionOptions& options)
+      : options_(options) {
     for (std::size_t b = 0; b < baselines.rows; ++b)
       paths_.push_back({.from = baselines.row(b), .to = row, .nodes = {}});
   }
 
-  Attribution attribution(std::span<const std::uint32_t> groups, std::size_t n_groups) {
-    std::vector<Place> places;
-    for (std::size_t p = 0; p < paths_.size(); ++p)
-      for (std::size_t k = 0; k <= options_.min_steps; ++k)
-        places.push_back({p, static_cast<double>(k) / static_cast<double>(options_.min_steps)});
-    while (!places.empty()) {
-      add_nodes(places);
-      places = to_split();
-    }
-    return sum(groups, n_groups);
-  }
-
- private:
+  /// A point at which a node is to be.
   struct Place {
     std::size_t path;
     double t;
   };
 
-  void add_nodes(const std::vector<Place>& places) {
-    points_.evaluate(
-        places.size(), [&](std::size_t i) -> const Path& { return paths_[places[i].path]; },
-        [&](std::size_t i) { return places[i].t; },
-        [&](std::size_t i, double score, std::span<const float> gradient) {
-          Path& path = paths_[places[i].path];
-          double slope = 0;
-          for (std::size_t j = 0; j < gradient.size(); ++j)
-            slope += static_cast<double>(gradient[j]) *
-                     (static_cast<double>(path.to[j]) - static_cast<double>(path.from[j]));
-          path.nodes.push_back({places[i].t, score, slope});
-        });
-    for (Path& path : paths_)
-      std::sort(path.nodes.begin(), path.nodes.end(), [](const Node& a, const Node& b) { return a.t < b.t; });
+  [[nodiscard]] const std::vector<Path>& paths() const { return paths_; }
+
+  /// Where the next nodes are to be: at first evenly spread; none if those that are there are enough.
+  [[nodiscard]] std::vector<Place> next_places() {
+    if (!paths_.front().nodes.empty()) {
+      for (Path& path : paths_)
+        std::sort(path.nodes.begin(), path.nodes.end(),
+                  [](const Node& a, const Node& b) { return a.t < b.t; });
+      return to_split();
+    }
+    std::vector<Place> places;
+    for (std::size_t p = 0; p < paths_.size(); ++p)
+      for (std::size_t k = 0; k <= options_.min_steps; ++k)
+        places.push_back({p, static_cast<double>(k) / static_cast<double>(options_.min_steps)});
+    return places;
   }
 
+  void add_node(const Place& place, double score, std::span<const float> gradient) {
+    Path& path = paths_[place.path];
+    double slope = 0;
+    for (std::size_t j = 0; j < gradient.size(); ++j)
+      slope += static_cast<double>(gradient[j]) *
+               (static_cast<double>(path.to[j]) - static_cast<double>(path.from[j]));
+    path.nodes.push_back({place.t, score, slope});
+  }
+
+  /// Once no more nodes are wanted: all but the contributions, which are 0.
+  [[nodiscard]] Attribution start_sum(std::size_t n_groups) const {
+    Attribution attribution;
+    attribution.score = paths_.front().nodes.back().score;
+    attribution.contributions.assign(n_groups, 0);
+    for (const Path& path : paths_) {
+      attribution.baseline_score += path.nodes.front().score / static_cast<double>(paths_.size());
+      attribution.steps = std::max(attribution.steps, path.n_steps());
+    }
+    return attribution;
+  }
+
+  /// Adds what the gradient at node k of path p contributes.
+  void add_gradient(std::size_t p, std::size_t k, std::span<const float> gradient,
+                    std::span<const std::uint32_t> groups, Attribution& attribution) const {
+    const Path& path = paths_[p];
+    const double before = k == 0 ? 0 : path.nodes[k].t - path.nodes[k - 1].t;
+    const double after = k == path.n_steps() ? 0 : path.nodes[k + 1].t - path.nodes[k].t;
+    const double weight = (before + after) / 2 / static_cast<double>(paths_.size());
+    for (std::size_t j = 0; j < gradient.size(); ++j) {
+      const double way = static_cast<double>(path.to[j]) - static_cast<double>(path.from[j]);
+      attribution.contributions[groups.empty() ? j : groups[j]] +=
+          weight * way * static_cast<double>(gradient[j]);
+    }
+  }
+
+ private:
   // The middles of the steps that miss most; none if all together miss little enough: what they miss has
   // either sign and adds up like noise, so both its sum and its root of squares count.
   std::vector<Place> to_split() const {
@@ -212,41 +236,65 @@ class RowIntegral {
     return places;
   }
 
-  Attribution sum(std::span<const std::uint32_t> groups, std::size_t n_groups) {
-    const auto n_paths = static_cast<double>(paths_.size());
-    Attribution attribution;
-    attribution.score = paths_.front().nodes.back().score;
-    attribution.contributions.assign(n_groups, 0);
-    std::vector<std::pair<std::size_t, std::size_t>> order;  // path and node
-    for (std::size_t p = 0; p < paths_.size(); ++p) {
-      attribution.baseline_score += paths_[p].nodes.front().score / n_paths;
-      attribution.steps = std::max(attribution.steps, paths_[p].n_steps());
-      for (std::size_t k = 0; k < paths_[p].nodes.size(); ++k) order.emplace_back(p, k);
-    }
-    points_.evaluate(
-        order.size(), [&](std::size_t i) -> const Path& { return paths_[order[i].first]; },
-        [&](std::size_t i) { return paths_[order[i].first].nodes[order[i].second].t; },
-        [&](std::size_t i, double, std::span<const float> gradient) {
-          const Path& path = paths_[order[i].first];
-          const std::size_t k = order[i].second;
-          const double before = k == 0 ? 0 : path.nodes[k].t - path.nodes[k - 1].t;
-          const double after = k == path.n_steps() ? 0 : path.nodes[k + 1].t - path.nodes[k].t;
-          const double weight = (before + after) / 2 / n_paths;
-          for (std::size_t j = 0; j < gradient.size(); ++j) {
-            const double way = static_cast<double>(path.to[j]) - static_cast<double>(path.from[j]);
-            attribution.contributions[groups.empty() ? j : groups[j]] +=
-                weight * way * static_cast<double>(gradient[j]);
-          }
-        });
-    attribution.completeness_error = relative_error(attribution);
-    attribution.complete = attribution.completeness_error <= options_.tolerance;
-    return attribution;
-  }
-
-  PointBatch& points_;
   const AttributionOptions& options_;
   std::vector<Path> paths_;
 };
+
+// Rows whose paths go through the detector together, so that batches are full: a row alone has few points.
+constexpr std::size_t kRowsTogether = 64;
+
+// Attributions of rows [first, first + n).
+void integrate_some(PointBatch& points, MatrixView<const float> x, std::span<const Matrix<float>> baselines,
+                    std::span<const std::uint32_t> groups, std::size_t n_groups,
+                    const AttributionOptions& options, std::vector<Attribution>& attributions) {
+  std::vector<RowIntegral> rows;
+  for (std::size_t i = 0; i < x.rows(); ++i) rows.emplace_back(x.row(i), baselines[i], options);
+  struct RowPlace {
+    std::size_t row;
+    RowIntegral::Place place;
+  };
+  std::vector<RowPlace> places;
+  const auto add_places = [&](std::size_t row) {
+    const std::vector<RowIntegral::Place> next = rows[row].next_places();
+    for (const RowIntegral::Place& place : next) places.push_back({row, place});
+    return !next.empty();
+  };
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < rows.size(); ++i) open.push_back(i);
+  for (;;) {
+    places.clear();
+    std::erase_if(open, [&](std::size_t row) { return !add_places(row); });
+    if (places.empty()) break;
+    points.evaluate(
+        places.size(),
+        [&](std::size_t i) -> const Path& { return rows[places[i].row].paths()[places[i].place.path]; },
+        [&](std::size_t i) { return places[i].place.t; },
+        [&](std::size_t i, double score, std::span<const float> gradient) {
+          rows[places[i].row].add_node(places[i].place, score, gradient);
+        });
+  }
+  struct RowNode {
+    std::size_t row, path, node;
+  };
+  std::vector<RowNode> order;
+  const std::size_t first = attributions.size();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    attributions.push_back(rows[i].start_sum(n_groups));
+    for (std::size_t p = 0; p < rows[i].paths().size(); ++p)
+      for (std::size_t k = 0; k < rows[i].paths()[p].nodes.size(); ++k) order.push_back({i, p, k});
+  }
+  points.evaluate(
+      order.size(), [&](std::size_t i) -> const Path& { return rows[order[i].row].paths()[order[i].path]; },
+      [&](std::size_t i) { return rows[order[i].row].paths()[order[i].path].nodes[order[i].node].t; },
+      [&](std::size_t i, double, std::span<const float> gradient) {
+        const auto [row, path, node] = order[i];
+        rows[row].add_gradient(path, node, gradient, groups, attributions[first + row]);
+      });
+  for (std::size_t i = first; i < attributions.size(); ++i) {
+    attributions[i].completeness_error = relative_error(attributions[i]);
+    attributions[i].complete = attributions[i].completeness_error <= options.tolerance;
+  }
+}
 
 std::vector<Attribution> integrate(const Detector& detector, MatrixView<const float> x,
                                    std::span<const Matrix<float>> baselines,
@@ -254,9 +302,11 @@ std::vector<Attribution> integrate(const Detector& detector, MatrixView<const fl
                                    const AttributionOptions& options, ThreadPool& pool) {
   std::vector<Attribution> attributions;
   PointBatch points(detector, x.cols(), options.stop, pool);
-  for (std::size_t i = 0; i < x.rows(); ++i)
-    attributions.push_back(
-        RowIntegral(points, x.row(i), baselines[i], options).attribution(groups, n_groups));
+  for (std::size_t first = 0; first < x.rows(); first += kRowsTogether) {
+    const std::size_t n = std::min(kRowsTogether, x.rows() - first);
+    integrate_some(points, x.rows_from(first, n), baselines.subspan(first, n), groups, n_groups, options,
+                   attributions);
+  }
   return attributions;
 }
 

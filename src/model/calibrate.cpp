@@ -143,7 +143,12 @@ ChosenDecision choose_decision(const CalibrationRows& rows, const DecisionOption
 ChosenDecision decide_on(ConformalCalibration calibration, const std::string& rows,
                          const DecisionOptions& options) {
   ChosenDecision chosen;
-  const double share = options.contamination == "auto" ? 0 : share_of(options.contamination);
+  if (options.contamination == "auto")
+    throw InvalidArgument(
+        "calibration_contamination: auto never leaves out rows that are labelled normal, but which of the "
+        "model's calibration rows are is not known any more; give rows (ROWS of `deepsad threshold`), or a "
+        "share");
+  const double share = share_of(options.contamination);
   if (share > 0 && calibration.n_trimmed() > 0)
     throw InvalidArgument(
         fmt::format("[calibration] the {} largest scores were left out already", calibration.n_trimmed()));

@@ -171,7 +171,9 @@ void check_overlap(const Model& model, const ModelRows& rows, ThreadPool& pool, 
                                                    "hashes can tell",
                                                    seen->n_compared));
   if (seen->share() <= kOverlapShare) return;
-  const std::span examples = std::span(seen->found).first(std::min(kShownRows, seen->found.size()));
+  std::vector<std::string> examples;
+  for (const std::uint32_t row : seen->found)
+    if (examples.size() < kShownRows) examples.push_back(rows.name_of(row));
   add(report, "training_rows_scored",
       fmt::format("{} of {} rows compared ({:.1f} %) are training rows, to the bit; such as rows {}",
                   seen->found.size(), seen->n_compared, 100 * seen->share(), fmt::join(examples, ", ")));

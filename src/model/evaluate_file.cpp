@@ -14,40 +14,6 @@
 namespace deepsad {
 namespace {
 
-constexpr std::size_t kMostClasses = 1000;
-
-struct Classes {
-  std::vector<int> of_row;
-  std::vector<std::string> names;
-};
-
-// The texts of a column, in the order of their first rows. @returns nothing if there are too many
-std::optional<Classes> read_classes(const std::string& path, const std::string& column,
-                                    const TableOptions& options) {
-  const std::unique_ptr<ByteStream> probe = open_text(path);
-  if (!probe)
-    throw InvalidArgument(fmt::format("{}: classes are a column of a text table, which this is not", path));
-  DelimitedReader reader(open_text(path), {.separator = options.separator,
-                                           .header = options.header,
-                                           .skip_lines = options.skip_lines,
-                                           .missing_words = options.missing_words});
-  const std::size_t cell = find_column(reader, column, "the class column");
-  Classes classes;
-  TextMap<int> known;
-  while (reader.next()) {
-    std::string scratch;
-    const std::string_view text = as_utf8(trimmed(reader.cells()[cell].text), scratch);
-    auto found = known.find(text);
-    if (found == known.end()) {
-      if (known.size() == kMostClasses) return {};
-      found = known.emplace(text, static_cast<int>(classes.names.size())).first;
-      classes.names.emplace_back(text.empty() ? "(empty)" : text);
-    }
-    classes.of_row.push_back(found->second);
-  }
-  return classes;
-}
-
 std::string count_text(std::size_t n, const char* what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
@@ -61,28 +27,27 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
   if (truth_column.empty() && label_column.empty())
     throw InvalidArgument(
         fmt::format("{}: an evaluation needs the truth: name the column of true labels", path));
-  const Table table = read_labelled_rows(model, path, options.file);
+  RowFileOptions file = options.file;
+  file.table.class_column = options.class_column;
+  file.table.classes_of_labels = true;
+  Table table = read_labelled_rows(model, path, file);
   FileEvaluation result;
   result.messages = table.messages;
   const std::vector<float> all = model.score(raw_rows(table.data), pool);
-  std::vector<int> classes_of_row;
-  ScoresToReport rows{.scores = {}, .labels = {}};
   const bool named = !options.class_column.empty();
-  const std::string class_column = named                  ? options.class_column
-                                   : truth_column.empty() ? label_column
-                                                          : truth_column;
-  if (named && path == "-")
-    throw InvalidArgument("standard input: classes are read in a second pass; give the file's path");
-  if (named || (path != "-" && open_text(path))) {
-    auto classes = read_classes(path, class_column, options.file.table);
-    if (!classes && named)
-      throw InvalidArgument(fmt::format("{}: column {} has more than {} different texts, too many to report",
-                                        path, shown(class_column), kMostClasses));
-    if (classes && (named || classes->names.size() > 2)) {
-      classes_of_row = std::move(classes->of_row);
-      rows.class_names = std::move(classes->names);
-    }
-  }
+  if (named && table.classes.empty())
+    throw InvalidArgument(fmt::format("{}: column {} has more than {} different texts, too many to report",
+                                      path, shown(options.class_column), kMaxClasses));
+  // Two texts of labels are the two classes that are reported anyway.
+  const bool has_classes = named || !options.known_classes.empty() || table.class_names.size() > 2;
+  const std::vector<int> classes_of_row = has_classes ? std::move(table.classes) : std::vector<int>();
+  ScoresToReport rows{.scores = {}, .labels = {}};
+  if (has_classes) rows.class_names = std::move(table.class_names);
+  if (!options.known_classes.empty() && rows.class_names.empty())
+    throw InvalidArgument(
+        fmt::format("{}: known classes are texts of a column of labels, of at most {} "
+                    "different ones, and the file has no such column",
+                    path, kMaxClasses));
   for (const std::string& known : options.known_classes) {
     if (std::ranges::find(rows.class_names, known) == rows.class_names.end()) {
       const std::string nearest = nearest_name(known, rows.class_names.data(), rows.class_names.size());

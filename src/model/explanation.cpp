@@ -197,18 +197,25 @@ Explanations explain(const Model& model, const RawRows& data, std::span<const st
   for (std::uint32_t c = 0; c < all.columns.size(); ++c)
     for (const std::uint32_t feature : all.columns[c].features) groups[feature] = c;
 
+  // Some at a time, whose baselines are held together.
+  constexpr std::size_t kTogether = 256;
+  std::vector<Matrix<float>> references;
+  std::vector<Attribution> attributions;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::vector<Matrix<float>> references;
-    references.push_back(baselines.of(x.row(i)));
-    const Attribution attribution = attribute(detector, {x.row(i).data(), 1, x.cols}, references, groups,
-                                              {.method = all.method,
-                                               .tolerance = options.tolerance,
-                                               .max_steps = options.max_steps,
-                                               .stop = options.stop},
-                                              pool)
-                                        .front();
+    if (i % kTogether == 0) {
+      const std::size_t n = std::min(kTogether, rows.size() - i);
+      references.clear();
+      for (std::size_t k = i; k < i + n; ++k) references.push_back(baselines.of(x.row(k)));
+      attributions = attribute(detector, view.rows_from(i, n), references, groups,
+                               {.method = all.method,
+                                .tolerance = options.tolerance,
+                                .max_steps = options.max_steps,
+                                .stop = options.stop},
+                               pool);
+    }
+    const Attribution& attribution = attributions[i % kTogether];
     const std::vector<double> values = raw_row(data, rows[i]),
-                              middle = raw_mean(references[0], model.scaler());
+                              middle = raw_mean(references[i % kTogether], model.scaler());
     Explanation explanation{.row = rows[i],
                             .score = static_cast<double>(scores[i]),
                             .baseline_score = attribution.baseline_score,
@@ -235,7 +242,8 @@ std::string explanations_text(const Explanations& all, std::size_t n_columns) {
                   baseline_words(all));
   const auto out = std::back_inserter(text);
   for (const Explanation& row : all.rows) {
-    fmt::format_to(out, "\nrow {}: score {:.6g}", row.row, row.score);
+    fmt::format_to(out, "\nrow {}{}: score {:.6g}", row.row,
+                   row.id.empty() ? "" : fmt::format(" ({})", row.id), row.score);
     if (row.is_anomaly) text += *row.is_anomaly ? ", anomaly" : ", normal";
     if (row.p_value) fmt::format_to(out, ", p-value {:.3g}", *row.p_value);
     fmt::format_to(out, " (of the normal rows {:.4g})\n", row.baseline_score);
@@ -300,6 +308,7 @@ std::string explanations_json(const Explanations& all) {
                             {"score", number(neighbour.score)}});
     }
     rows.push_back({{"row", row.row},
+                    {"id", row.id.empty() ? Json(nullptr) : Json(row.id)},
                     {"score", number(row.score)},
                     {"anomaly", row.is_anomaly ? Json(*row.is_anomaly) : Json(nullptr)},
                     {"p_value", row.p_value ? Json(*row.p_value) : Json(nullptr)},
@@ -322,7 +331,8 @@ std::string explanations_csv(const Explanations& all) {
   std::string text = "row,column,value,baseline,contribution,share\n";
   for (const Explanation& row : all.rows) {
     for (const ColumnContribution& column : row.columns) {
-      fmt::format_to(std::back_inserter(text), "{},{},{},{},{},{}\n", row.row,
+      fmt::format_to(std::back_inserter(text), "{},{},{},{},{},{}\n",
+                     row.id.empty() ? std::to_string(row.row) : csv_field(row.id),
                      csv_field(all.columns[column.column].name), csv_field(column.value),
                      csv_field(column.baseline),
                      std::isfinite(column.contribution) ? fmt::format("{:.9g}", column.contribution) : "",

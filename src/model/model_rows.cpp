@@ -40,11 +40,16 @@ ModelRows rows_from(const Model& model, std::shared_ptr<const Dataset> data) {
 
 }  // namespace
 
+std::string ModelRows::name_of(std::uint32_t row) const {
+  return ids.empty() ? std::to_string(row) : fmt::format("{} ({})", row, ids[row]);
+}
+
 Table read_labelled_rows(const Model& model, const std::string& path, RowFileOptions options) {
   TableOptions& table = options.table;
   if (model.schema()) {
     if (table.label_map.is_built_in()) table.label_map = model.schema()->label_map;
-    if (table.truth_map.is_built_in()) table.truth_map = model.schema()->truth_map;
+    if (table.truth_column.empty() || table.truth_map.is_built_in())
+      table.truth_map = model.schema()->truth_map;
   }
   if (model.sample_shape().size() == 1) table.schema = table_schema(model);
   return read_rows(path, options);

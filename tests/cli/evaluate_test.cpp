@@ -1,8 +1,11 @@
 // deepsad evaluate on files of one's own, as a user runs it.
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cli/program.h"
@@ -97,8 +100,54 @@ TEST_F(EvaluateFile, RefusesWithPlaceAndRemedy) {
         "the class column: there is no column"},
        {{file, "--truth-column", "what", "--page", folder_.path("p")}, 2, "--page: is for"},
        {{folder_.path("few.csv"), "--truth-column", "what"}, 3, "missing \"y\", unknown \"z\""},
+       {{file, "--truth-column", "what", "--scores", file}, 1, "--scores: " + file + " exists"},
+       {{"--page", file}, 1, "--page: " + file + " exists"},
+       {{"--page", folder_.path("p"), "--scores", folder_.path("p")}, 2, "--scores and --page: both"},
        {{"glyphs"}, 2, "the model was trained on toy2d"},
-       {{folder_.path("none.csv")}, 2, "none.csv"}});
+       {{"labels", "--truth-column", "what"},
+        2,
+        "--truth-column: is for files of one's own, which are given as"},
+       {{"toy2d", "--known-classes", "1"}, 2, "--known-classes: is for files of one's own"},
+       {{"toy2d", "--skip-lines", "1"}, 2, "as ./toy2d"},
+       {{"--keep-training-rows"}, 2, "--keep-training-rows: is for files"},
+       {{folder_.path("none.csv")}, 2, "none.csv"},
+       {{folder_.path("none.csv"), "--truth-column", "what"}, 3, "none.csv"}});
+}
+
+// Two classes that the labels name anyway are no reason to deny that they are there.
+TEST_F(EvaluateFile, KnowsTheClassesOfATwoClassColumn) {
+  write_text(folder_.path("t.csv"), rows("x,y,what", "ok", "fraud", "fraud"));
+  const Outcome outcome =
+      evaluate({folder_.path("t.csv"), "--truth-column", "what", "--known-classes", "fraud", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_EQ(json.at("kinds").at(0).at("rows"), 10);
+  EXPECT_EQ(json.at("classes").size(), 2u);
+  const Outcome plain = evaluate({folder_.path("t.csv"), "--truth-column", "what", "--json"});
+  EXPECT_EQ(Json::parse(plain.out).value("classes", Json::array()).size(), 0u);
+}
+
+TEST_F(EvaluateFile, ReadsAPipeOnce) {
+  const std::string text = rows("x,y,what", "ok", "fraud", "attack");
+  write_text(folder_.path("t.csv"), text);
+  const auto words = [](const std::string& file) {
+    return std::vector<std::string>{file,
+                                    "--truth-column",
+                                    "what",
+                                    "--truth-map",
+                                    "ok=normal,fraud=anomaly,attack=anomaly",
+                                    "--class-column",
+                                    "what",
+                                    "--json"};
+  };
+  const Outcome from_file = evaluate(words(folder_.path("t.csv")));
+  ASSERT_EQ(from_file.exit_code, 0) << from_file.err;
+  ASSERT_EQ(mkfifo(folder_.path("pipe").c_str(), 0600), 0);
+  std::thread writer([&] { write_text(folder_.path("pipe"), text); });
+  const Outcome piped = evaluate(words(folder_.path("pipe")));
+  writer.join();
+  ASSERT_EQ(piped.exit_code, 0) << piped.err;
+  EXPECT_EQ(piped.out, from_file.out);
 }
 
 TEST_F(EvaluateFile, OfTheTrainingTableOnlyHeldOutRowsCount) {
@@ -192,7 +241,9 @@ TEST_F(EvaluateFile, TrainingRowsDoNotCountInAnyFile) {
   const Outcome fewer = threshold("more.csv", {"-o", folder_.path("fewer")});
   EXPECT_EQ(fewer.exit_code, 0) << fewer.err;
   EXPECT_NE(fewer.err.find("are training rows and left out"), std::string::npos) << fewer.err;
-  EXPECT_NE(fewer.out.find(std::to_string(202 - n_training) + " rows of "), std::string::npos) << fewer.out;
+  EXPECT_NE(fewer.out.find("the " + std::to_string(202 - n_training) + " calibration rows"),
+            std::string::npos)
+      << fewer.out;
   EXPECT_EQ(threshold("more.csv", {"-o", folder_.path("all"), "--keep-training-rows"}).exit_code, 0);
 }
 

@@ -92,6 +92,12 @@ TEST_F(ExplainAndDoctor, LeavesHeatMapsAndTablesAndOverwritesNothing) {
   const Outcome again = run_deepsad({"explain", model_of("glyphs"), "glyphs", "--rows", "3", "-o", out});
   EXPECT_EQ(again.exit_code, 1);
   EXPECT_THAT(again.err, HasSubstr("explanations.json exists already; give another folder"));
+  // Before the model is read.
+  const Outcome early = run_deepsad({"explain", folder_.path("no-model"), "glyphs", "-o", out});
+  EXPECT_THAT(early.err, HasSubstr("explanations.json exists already"));
+  write_text(folder_.path("file"), "");
+  EXPECT_THAT(run_deepsad({"explain", "no-model", "glyphs", "-o", folder_.path("file")}).err,
+              HasSubstr("is no folder"));
 }
 
 TEST_F(ExplainAndDoctor, RefusesWrongUsageAndData) {

@@ -35,6 +35,19 @@ TEST(Export, WritesAnOnnxFileThatItFindsRight) {
   EXPECT_THAT(checked.out, HasSubstr("of the tolerance"));
 }
 
+TEST(Export, TakesARunFolderAndTheKindFromTheName) {
+  const TemporaryFolder folder;
+  const std::string model = train(folder, "run"), run = folder.path("run");
+  for (const char* name : {"a.onnx", "a.tar", "a.pt", "a.pth"})
+    ASSERT_EQ(run_deepsad({"export", run, "-o", folder.path(name)}).exit_code, 0) << name;
+  ASSERT_EQ(run_deepsad({"export", model, "--to", "onnx", "-o", folder.path("b")}).exit_code, 0);
+  ASSERT_EQ(run_deepsad({"export", model, "--to", "torch", "-o", folder.path("c")}).exit_code, 0);
+  EXPECT_EQ(read_text(folder.path("a.onnx")), read_text(folder.path("b")));
+  for (const char* name : {"a.tar", "a.pt", "a.pth"})
+    EXPECT_EQ(read_text(folder.path(name)), read_text(folder.path("c"))) << name;
+  EXPECT_EQ(run_deepsad({"export", run, "--verify", folder.path("b")}).exit_code, 0);
+}
+
 TEST(Export, AnotherModelsFileIsABadModelFile) {
   const TemporaryFolder folder;
   const std::string model = train(folder, "run"), other = train(folder, "other", "2");
@@ -55,7 +68,7 @@ TEST(Export, RefusesWithTheReasonAndWritesNothing) {
       {"export"},
       {
           {{model}, 2, "give the file to write, --out FILE"},
-          {{model, "--out", file}, 2, "give the kind of file to write: --to onnx or --to torch"},
+          {{model, "--out", folder.path("model.bin")}, 2, "model.bin: the ending of its name does not say"},
           {{model, "--to", "onx", "--out", file}, 2, "--to: got onx, wanted onnx or torch"},
           {{model, "--verify", file, "--out", file}, 2, "--out and --verify exclude each other"},
           {{model, "--verify", file, "--to", "onnx"}, 2, "leave --to out"},
@@ -63,7 +76,8 @@ TEST(Export, RefusesWithTheReasonAndWritesNothing) {
           {{model, "--verify", folder.path("text.onnx")}, 3, "text.onnx: no ONNX file"},
           {{model, "--verify", file}, 1, "model.onnx"},
           {{file, "--to", "onnx", "--out", folder.path("a.onnx")}, 1, "model.onnx"},
-          {{model, "--to", "onnx", "--out", folder.path("text.onnx")}, 1, "exists already"},
+          {{model, "--to", "onnx", "--out", folder.path("text.onnx")}, 1, "text.onnx exists"},
+          {{folder.path("no-model"), "--out", folder.path("text.onnx")}, 1, "text.onnx exists"},
       });
   EXPECT_FALSE(fs::exists(file));
   EXPECT_EQ(read_text(folder.path("text.onnx")), "no model");

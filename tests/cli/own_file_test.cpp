@@ -137,6 +137,25 @@ TEST_F(OwnFile, SameBitsFromAPipeAndAtAnyNumberOfThreads) {
   EXPECT_TRUE(read_text(path("a")) == read_text(path("c")));
 }
 
+TEST_F(OwnFile, EverySeedAndSettingEqualsTheRunAlone) {
+  const std::vector<std::string> given{"train",          "orders.csv", "--label-column", "status",
+                                       "--truth-column", "checked",    "--truth-map",    "1=anomaly,0=normal",
+                                       "--n-epochs",     "4"};  // what pretraining takes is for the data to
+                                                                // say
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), given.begin(), given.end());
+    return run(more);
+  };
+  const Outcome grid = with({"--seeds", "5-6", "--vary", "eta=0.5,1", "--out", "grid"});
+  ASSERT_EQ(grid.exit_code, 0) << grid.err;
+  EXPECT_THAT(grid.out, HasSubstr("eta-0.5"));
+  ASSERT_EQ(with({"--seed", "6", "--eta", "1", "--out", "alone"}).exit_code, 0);
+  for (const char* file : {"model.safetensors", "scores.csv", "calibration.csv"})
+    EXPECT_TRUE(read_text(path("grid/eta-1_seed-6/") + file) == read_text(path("alone/") + file)) << file;
+  EXPECT_FALSE(read_text(path("grid/eta-1_seed-5/model.safetensors")) ==
+               read_text(path("alone/model.safetensors")));
+}
+
 TEST_F(OwnFile, GoesOnAfterABreakToTheSameBits) {
   const std::vector<std::string> more{"--label-column",     "status", "--ignore-columns", "checked",
                                       "--checkpoint-every", "2"};
@@ -195,6 +214,12 @@ TEST_F(OwnFile, AnotherThresholdMakesAnotherModel) {
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("needs labelled rows; give them as ROWS"));
   EXPECT_EQ(run({"threshold", "m", "--threshold", "manual:3", "-o", "loose"}).exit_code, 1);  // it exists
+  const Outcome automatic = run({"threshold", "m", "--calibration-contamination", "auto", "-o", "x"});
+  EXPECT_EQ(automatic.exit_code, 2);
+  EXPECT_THAT(automatic.err, HasSubstr("give rows (ROWS of"));
+  EXPECT_EQ(
+      run({"threshold", "m", "june.csv", "--calibration-contamination", "auto", "-o", "cleaned"}).exit_code,
+      0);
 }
 
 TEST_F(OwnFile, NumbersAsLabelsNeedAMapThatTheErrorShows) {
@@ -241,9 +266,9 @@ TEST_F(OwnFile, WhatCannotBeDoneIsRefusedWithAWayOut) {
     EXPECT_THAT(outcome.err, HasSubstr(c.message));
     EXPECT_FALSE(fs::exists(path("m")));
   }
-  const Outcome several = run({"train", "orders.csv", "--seeds", "1-3"});
+  const Outcome several = run({"train", "-", "--seeds", "1-3"});
   EXPECT_EQ(several.exit_code, 2);
-  EXPECT_THAT(several.err, HasSubstr("--seeds and --vary are for data sets with a name"));
+  EXPECT_THAT(several.err, HasSubstr("standard input can be read but once"));
   EXPECT_EQ(run({"threshold", "orders.csv"}).exit_code, 2);
 }
 

@@ -92,6 +92,31 @@ TEST(Score, ABrokenRunLeavesNoFile) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(Score, RowsBeforeABadOneAreOut) {
+  const TemporaryFolder folder;
+  write_text(folder.path("t.csv"), "x,y\n1,2\n3,4\nno,2\n5,6\n");
+  const Outcome outcome = run_deepsad({"score", run_folder(), folder.path("t.csv")});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(lines_of(outcome.out).size(), 3u) << outcome.out;
+  EXPECT_NE(outcome.err.find("t.csv:4:1: "), std::string::npos) << outcome.err;
+}
+
+// Names of outputs are looked at before the model is.
+TEST(Score, WritesOverNothingAndToDifferentFiles) {
+  const TemporaryFolder folder;
+  write_text(folder.path("there"), "before");
+  const std::string new_file = folder.path("new"), none = folder.path("no-model");
+  expect_refusals({"score", none, "-"},
+                  {{{"-o", folder.path("there")}, 1, "--out: " + folder.path("there") + " exists"},
+                   {{"--rejects", folder.path("there")}, 1, "--rejects: " + folder.path("there") + " exists"},
+                   {{"-o", folder.path("no/where")}, 1, "is not there"},
+                   {{"-o", new_file, "--rejects",
+                     folder.path("../" + fs::path(folder.path()).filename().string() + "/new")},
+                    2,
+                    "--out and --rejects: both are to be written to"}});
+  EXPECT_EQ(read_text(folder.path("there")), "before");
+}
+
 TEST(Score, RefusesWithPlaceAndRemedy) {
   const TemporaryFolder folder;
   write_text(folder.path("t.csv"), "x,y\n1,2\n");

@@ -52,6 +52,11 @@ def check_claims(outputs, folder):
     rows = list(csv.DictReader((folder / "scores.csv").open()))
     check(len(rows) == 300 and rows[0]["row"] == "t0", "a line an order, by its id")
     check(set(rows[0]) == {"row", "score", "label", "p_value"}, "score, label and p-value")
+    explanation = next(output for output in outputs if "contribution" in output)
+    most_unusual = max(rows, key=lambda row: float(row["score"]))
+    check(f"({most_unusual['row']}): score" in explanation, "the most unusual order is explained first")
+    check(re.search(r"^  (amount|minutes|items) ", explanation, re.MULTILINE), "columns are named")
+    check(any("looked at: " in output for output in outputs), "the doctor says what it looked at")
     check((folder / "bad.csv").read_text() == "line,reason\n", "no order is bad")
 
 

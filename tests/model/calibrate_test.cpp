@@ -119,6 +119,8 @@ TEST(Calibrate, AKeptCalibrationGivesOtherThresholds) {
   EXPECT_EQ(decide_on(kept, "", {.contamination = "0.2"}).decision.calibration->size(), 80U);
   EXPECT_THROW((void)decide_on(ConformalCalibration(scores(100, 0), 0.1), "", {.contamination = "0.2"}),
                InvalidArgument);
+  EXPECT_THAT(message_of<InvalidArgument>([&] { (void)decide_on(kept, "", {.contamination = "auto"}); }),
+              HasSubstr("calibration_contamination: auto"));
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 namespace deepsad {
 
 struct RowFileOptions {
-  /// As of text; `separator`, `header`, `skip_lines`, `id_column`, `ignore_columns`, `category_columns`,
-  /// `dates` and `max_rows` are for text only. Labels of other files: see read_rows().
+  /// As of text; `separator`, `header`, `skip_lines`, `id_column`, `class_column`, `ignore_columns`,
+  /// `category_columns`, `dates` and `max_rows` are for text only. Labels of other files: see read_rows().
   TableOptions table{};
   /// Names of variables, size of images, the member of an archive. `labels_path` and the names of label
   /// variables come from `table`.

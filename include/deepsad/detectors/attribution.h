@@ -57,8 +57,8 @@ struct Attribution {
 
 /// Contributions to the scores of the rows of x, each a mean over the row's baselines [2].
 /// A row's result depends on it and its baselines alone; same bits at any thread count. Cost of integrated
-/// gradients: about twice as many passes forward and back as there are steps, in batches. Cost of
-/// leave_one_out: a score a group and baseline. Memory: 1024 points at a time, and d values a row and
+/// gradients: about twice as many passes forward and back as there are steps, in batches of many rows. Cost
+/// of leave_one_out: a score a group and baseline. Memory: 1024 points at a time, and d values a row and
 /// baseline.
 /// @param x scaled rows, as the detector sees them
 /// @param baselines one matrix for each row of x, of at least one row, as many columns as x

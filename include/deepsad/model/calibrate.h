@@ -44,7 +44,8 @@ struct ChosenDecision {
 [[nodiscard]] ChosenDecision choose_decision(const CalibrationRows& rows, const DecisionOptions& options);
 
 /// A threshold on a calibration that is there already. @param rows which rows it is of, in words
-/// @throws as choose_decision(); InvalidArgument if the threshold is best-f1, which needs labels
+/// @throws as choose_decision(); InvalidArgument if the threshold is best-f1 or the contamination auto, which
+/// need the rows' labels
 [[nodiscard]] ChosenDecision decide_on(ConformalCalibration calibration, const std::string& rows,
                                        const DecisionOptions& options);
 

@@ -20,7 +20,7 @@ struct EvaluateFileOptions {
   /// is the model's, and so are the label maps unless others are given.
   RowFileOptions file{};
   /// Text files: a column whose texts are the classes to report one by one; empty: that of the labels, if it
-  /// has more than two different texts.
+  /// has more than two different texts or known_classes names some of them.
   std::string class_column{};
   std::vector<std::string> known_classes{};  ///< classes whose anomalies training was shown
   std::optional<Threshold> threshold{};      ///< instead of the model's

@@ -55,6 +55,7 @@ struct Neighbour {
 
 struct Explanation {
   std::uint32_t row = 0;
+  std::string id{};  ///< its name in the file, if whoever asks knows one
   double score = 0;
   std::optional<bool> is_anomaly{};  ///< if the model has a threshold
   std::optional<double> p_value{};   ///< if it is calibrated
@@ -96,7 +97,8 @@ struct Explanations {
 [[nodiscard]] std::string explanations_text(const Explanations& explanations, std::size_t n_columns);
 /// One JSON object; numbers that are not finite are null.
 [[nodiscard]] std::string explanations_json(const Explanations& explanations);
-/// "row,column,value,baseline,contribution,share", a line a row and column, columns as in the text.
+/// "row,column,value,baseline,contribution,share", a line a row and column, columns as in the text; rows by
+/// their ids, as in the output of `deepsad score`, if they have them.
 [[nodiscard]] std::string explanations_csv(const Explanations& explanations);
 
 }  // namespace deepsad

@@ -25,6 +25,9 @@ struct ModelRows {
   std::vector<std::uint32_t> normal;
   std::vector<std::string> ids;       ///< names of the rows, if the file has them
   std::shared_ptr<const void> owner;  ///< of the memory that `rows` looks at
+
+  /// For a person: "7", with an id "7 (order-12)".
+  [[nodiscard]] std::string name_of(std::uint32_t row) const;
 };
 
 /// A table is read through the model's schema, if it has one. Labels have no say.
@@ -36,7 +39,7 @@ struct ModelRows {
                                         const ModelRowsOptions& options, ThreadPool& pool);
 
 /// Rows of a file with their labels. The schema is the model's, and so are the label maps unless others are
-/// given.
+/// given (the truth map: for a column that is named, too).
 /// @throws as read_rows()
 [[nodiscard]] Table read_labelled_rows(const Model& model, const std::string& path, RowFileOptions options);
 
