@@ -31,6 +31,26 @@ std::size_t utf8_sequence(std::string_view text) {
 
 }  // namespace
 
+std::string_view take_digits(std::string_view& text) {
+  std::size_t n = 0;
+  while (n < text.size() && text[n] >= '0' && text[n] <= '9') ++n;
+  const std::string_view digits = text.substr(0, n);
+  text.remove_prefix(n);
+  return digits;
+}
+
+bool has_decimal_comma(std::string_view text) {
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
+  if (take_digits(text).empty()) return false;
+  while (text.size() >= 4 && text[0] == '.') {
+    text.remove_prefix(1);
+    if (take_digits(text).size() != 3) return false;
+  }
+  if (text.empty() || text[0] != ',') return false;
+  text.remove_prefix(1);
+  return !take_digits(text).empty() && text.empty();
+}
+
 MissingWords::MissingWords(const std::vector<std::string>& words) : words_(words) {
   for (const std::string& word : words)
     if (const std::optional<double> number = parse_number(word)) numbers_.push_back(*number);

@@ -52,6 +52,12 @@ class MissingWords {
   std::vector<double> numbers_;
 };
 
+/// The digits that the text starts with, which are taken away from it.
+[[nodiscard]] std::string_view take_digits(std::string_view& text);
+/// "1,5", "-1.234,56": digits, points between groups of three of them, one comma. No number to
+/// parse_number().
+[[nodiscard]] bool has_decimal_comma(std::string_view text);
+
 /// @p text itself if it is valid UTF-8; else @p scratch, filled with the text read as Latin-1.
 [[nodiscard]] std::string_view as_utf8(std::string_view text, std::string& scratch);
 

@@ -47,6 +47,11 @@ double agreement(const std::vector<Record>& records) {
   return records.empty() ? 0 : static_cast<double>(best) / static_cast<double>(records.size());
 }
 
+// A number, be it one that is read as a text.
+bool looks_like_number(std::string_view cell) {
+  return parse_number(cell).has_value() || has_decimal_comma(cell);
+}
+
 bool detect_header(const std::vector<Record>& records, const DelimitedOptions& options, std::string& why) {
   if (records.empty()) return false;
   const Record& first = records.front();
@@ -56,7 +61,7 @@ bool detect_header(const std::vector<Record>& records, const DelimitedOptions& o
     return true;
   }
   if (records.size() == 1) {
-    const bool numbers = std::ranges::any_of(first, [](auto cell) { return parse_number(cell).has_value(); });
+    const bool numbers = std::ranges::any_of(first, looks_like_number);
     why = numbers ? "the first record holds numbers" : "the first record holds no number";
     return !numbers;
   }
@@ -65,11 +70,11 @@ bool detect_header(const std::vector<Record>& records, const DelimitedOptions& o
     std::size_t numbers = 0, texts = 0;
     for (std::size_t i = 1; i < records.size(); ++i) {
       if (j >= records[i].size() || is_missing_word(records[i][j], options.missing_words)) continue;
-      ++(parse_number(records[i][j]) ? numbers : texts);
+      ++(looks_like_number(records[i][j]) ? numbers : texts);
     }
     if (numbers <= texts) continue;
     any_number_column = true;
-    if (parse_number(first[j]) || is_missing_word(first[j], options.missing_words)) continue;
+    if (looks_like_number(first[j]) || is_missing_word(first[j], options.missing_words)) continue;
     why = fmt::format("the first record holds the text {} in a column of numbers", shown(first[j]));
     return true;
   }

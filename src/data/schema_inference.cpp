@@ -132,6 +132,17 @@ double SchemaInference::median(std::size_t j) const {
   return std::midpoint(*std::max_element(values.begin(), middle), *middle);
 }
 
+// As categories they would lose their order and distance, unnoticed.
+void SchemaInference::refuse_decimal_commas(const Column& column) {
+  constexpr double kMost = 0.8;
+  const auto n = static_cast<double>(std::ranges::count_if(column.texts, has_decimal_comma));
+  if (n == 0 || n < kMost * static_cast<double>(column.texts.size())) return;
+  throw DataError(
+      fmt::format("{}: column {}: found {}; numbers with a decimal comma are read as texts: write them with "
+                  "decimal points, or declare the column as categories, or ignore it",
+                  column.first_text->where, shown(column.name), shown(column.first_text->text)));
+}
+
 ColumnSchema SchemaInference::decide(std::size_t j) const {
   const Column& column = columns_[cells_[j]];
   const std::size_t n_present = n_rows_ - column.n_missing, n_numbers = n_present - column.n_texts;
@@ -169,6 +180,7 @@ ColumnSchema SchemaInference::decide(std::size_t j) const {
         "missing values, the column as categories, or ignore the column",
         place.where, shown(column.name), shown(place.text), n_numbers, column.n_texts));
   }
+  if (!wanted) refuse_decimal_commas(column);
   if (column.n_dates == column.n_texts && n_numbers == 0 && !wanted) {
     if (!options_.dates) return ignore("dates, which become numbers only on request");
     result.kind = ColumnKind::date;

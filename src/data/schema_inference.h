@@ -59,6 +59,7 @@ class SchemaInference {
     return blocks_[row / block_rows_][(row % block_rows_) * cells_.size() + j];
   }
   [[nodiscard]] ColumnSchema decide(std::size_t j) const;
+  static void refuse_decimal_commas(const Column& column);
   [[nodiscard]] double median(std::size_t j) const;
   void ignore_duplicates(std::vector<ColumnSchema>& columns) const;
 

@@ -12,6 +12,7 @@
 
 #include "data/cell_text.h"
 #include "deepsad/core/percent_text.h"
+#include "deepsad/data/delimited.h"
 #include "deepsad/data/labels.h"
 #include "evaluation/quantile.h"
 
@@ -30,6 +31,8 @@ class ColumnFindings {
       : profile_(profile), has_labels_(has_labels), findings_(findings) {}
 
   void find() {
+    find_numbers_as_names();
+    find_header_inside();
     for (std::size_t j = 0; j < profile_.columns().size(); ++j) {
       if (!profile_.is_feature(j)) continue;
       const ColumnProfile& column = profile_.columns()[j];
@@ -51,6 +54,52 @@ class ColumnFindings {
   void add(const char* name, Severity severity, std::vector<std::string> columns, std::string seen,
            const char* why, std::string advice) {
     findings_.push_back({name, severity, std::move(columns), std::move(seen), why, std::move(advice)});
+  }
+
+  // A row of data, or a line of sizes, that was taken for the header.
+  void find_numbers_as_names() {
+    std::vector<std::string> names;
+    for (const ColumnProfile& column : profile_.columns())
+      if (parse_number(column.name)) names.push_back(column.name);
+    if (names.empty()) return;
+    const std::string list = some_of(names);
+    add("number_as_name", Severity::note, std::move(names), fmt::format("columns are called {}", list),
+        "The first line was taken for the header because it holds a text, too. If it is a row of data, that "
+        "row "
+        "is lost.",
+        "nothing if these are names, such as years; --header false if the line is a row; --skip-lines 1 if "
+        "it is "
+        "neither");
+  }
+
+  // Several columns of numbers with one text each, all in one line.
+  void find_header_inside() {
+    std::vector<std::string> columns, texts;
+    std::uint64_t line = 0;
+    for (const ColumnProfile& column : profile_.columns()) {
+      if (column.n_texts != 1 || column.n_numbers == 0) continue;
+      if (line == 0) line = column.first_text.line;
+      if (column.first_text.line != line) continue;
+      columns.push_back(column.name);
+      texts.push_back(column.first_text.text);
+    }
+    constexpr std::size_t kFewest = 3;
+    if (columns.size() < kFewest) return;
+    header_line_ = line;
+    const std::size_t n = columns.size();
+    add("header_inside", Severity::problem, std::move(columns),
+        fmt::format("line {} holds texts in {} columns of numbers: {}", line, n, some_of(texts)),
+        "They read like the names of the columns. Training and scoring refuse texts in columns of numbers.",
+        fmt::format("--skip-lines {} if the table starts there; else take the line out", line - 1));
+  }
+
+  // "a", "b", "c", ...
+  static std::string some_of(const std::vector<std::string>& words) {
+    constexpr std::size_t kShown = 4;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(kShown, words.size()); ++i)
+      text += (i == 0 ? "" : ", ") + shown(words[i]);
+    return words.size() > kShown ? text + ", ..." : text;
   }
 
   bool find_missing(const ColumnProfile& column) {
@@ -124,12 +173,12 @@ class ColumnFindings {
     };
     constexpr double kMost = 0.8;
     if (share_of_texts(column.n_decimal_commas) >= kMost) {
-      add("decimal_comma", Severity::warning, {column.name},
+      add("decimal_comma", Severity::problem, {column.name},
           fmt::format("{} cells are numbers with a decimal comma, such as {} in line {}",
                       column.n_decimal_commas, shown(column.first_text.text), column.first_text.line),
-          "deepsad reads decimal points only, whatever the locale: these cells are texts, and a column of "
-          "many "
-          "different texts is left out.",
+          "deepsad reads decimal points only, whatever the locale: these cells are texts. Training refuses "
+          "them, as "
+          "categories would lose their order and distance.",
           "export with decimal points, or replace the commas");
       return;
     }
@@ -144,6 +193,7 @@ class ColumnFindings {
       return;
     }
     if (column.n_numbers == 0 || n == 0) return;
+    if (n == 1 && column.first_text.line == header_line_) return;
     if (n <= column.n_numbers) {
       add("mixed_types", Severity::problem, {column.name},
           fmt::format("{} numbers and {} texts, such as {} in line {}", column.n_numbers, n,
@@ -403,6 +453,7 @@ class ColumnFindings {
   const TableProfile& profile_;
   bool has_labels_;
   std::vector<DataFinding>& findings_;
+  std::uint64_t header_line_ = 0;  // 0: none
 };
 
 }  // namespace

@@ -26,27 +26,6 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-std::string_view take_digits(std::string_view& text) {
-  std::size_t n = 0;
-  while (n < text.size() && is_digit(text[n])) ++n;
-  const std::string_view digits = text.substr(0, n);
-  text.remove_prefix(n);
-  return digits;
-}
-
-// "1,5", "-1.234,56": digits, points between groups of them, one comma.
-bool has_decimal_comma(std::string_view text) {
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
-  if (take_digits(text).empty()) return false;
-  while (text.size() >= 4 && text[0] == '.') {
-    text.remove_prefix(1);
-    if (take_digits(text).size() != 3) return false;
-  }
-  if (text.empty() || text[0] != ',') return false;
-  text.remove_prefix(1);
-  return !take_digits(text).empty() && text.empty();
-}
-
 // A number with something short before or behind it that is no part of it: "12 kg", "5%", "$3", "EUR 3",
 // "<0.1".
 bool has_unit(std::string_view text) {

@@ -100,12 +100,16 @@ std::vector<Neighbour> neighbours_of(const Model& model, std::span<const float> 
   return neighbours;
 }
 
+// A 0 that came through float32 is a 0 still, not -1.1e-08.
 std::vector<double> raw_mean(const Matrix<float>& rows, const Scaler& scaler) {
+  constexpr double kRounding = 1e-6;
   std::vector<double> mean(rows.cols);
   for (std::size_t j = 0; j < rows.cols; ++j) {
     double sum = 0;
     for (std::size_t i = 0; i < rows.rows; ++i) sum += static_cast<double>(rows.row(i)[j]);
     mean[j] = scaler.raw_value(j, sum / static_cast<double>(rows.rows));
+    const double unit = scaler.raw_value(j, 1) - scaler.raw_value(j, 0);
+    if (std::abs(mean[j]) < kRounding * std::abs(unit)) mean[j] = 0;
   }
   return mean;
 }

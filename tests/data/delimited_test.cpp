@@ -136,6 +136,9 @@ TEST(Delimited, FindsTheHeader) {
   EXPECT_TRUE(header("color,size\nred,small\nblue,small\n"));
   EXPECT_FALSE(header("red,small\nred,big\nblue,small\n"));
   EXPECT_FALSE(header("a,b\n1,2\n", {.header = false}));
+  // As R's write.csv2() and many spreadsheets write it; the cells are texts all the same.
+  EXPECT_TRUE(header("\"length\";\"name\"\n5,1;x\n4,9;y\n"));
+  EXPECT_FALSE(header("5,1;x\n4,9;y\n"));
   EXPECT_THAT(read_text("5,6\n7,8\n").names, ElementsAre("column1", "column2"));
   EXPECT_THAT(read_text("age,size\n1,2\n").messages,
               ElementsAre("separator: comma (detected)",

@@ -137,6 +137,15 @@ TEST(TableFile, TextInAColumnOfNumbersIsNeverANumber) {
   EXPECT_THAT(values(read("a,b\n1,2\n3,x7\n5,6\n", {.ignore_columns = {"b"}})), ElementsAre(1, 3, 5));
 }
 
+TEST(TableFile, NumbersWithADecimalCommaAreNoCategories) {
+  const std::string text = "a;b\n1,5;2\n2,5;4\n1,5;6\n2,5;9\n";
+  EXPECT_THAT(
+      refusal(text),
+      HasSubstr("t.csv:2:1: column \"a\": found \"1,5\"; numbers with a decimal comma are read as texts"));
+  EXPECT_EQ(read(text, {.category_columns = {"a"}}).data.n_features(), 4U);
+  EXPECT_EQ(read(text, {.ignore_columns = {"a"}}).data.n_features(), 1U);
+}
+
 TEST(TableFile, AScoredTableMustHaveTheColumnsOfTheSchema) {
   const Schema schema = read(kPeople, {.label_column = "status", .id_column = "name"}).schema;
   const TableOptions options{.schema = schema};

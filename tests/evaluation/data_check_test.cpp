@@ -319,6 +319,21 @@ TEST_F(DataCheckTest, FindsNumbersThatAreNames) {
       ElementsAre("customer_id"));
 }
 
+TEST_F(DataCheckTest, FindsAHeaderInTheWrongPlace) {
+  // As scikit-learn ships its tables: a line of sizes above the names, or in their place.
+  std::string rows;
+  for (int i = 0; i < 200; ++i) rows += fmt::format("{}.5,{}.25,{}\n", i * 37 % 83, i * 53 % 71, i * 7 % 3);
+  const DataCheck inside = check_data(file("t.csv", "200,3,\nCRIM,ZN,CLASS\n" + rows));
+  ASSERT_EQ(names(inside), std::vector<std::string>{"header_inside"});
+  EXPECT_EQ(inside.findings[0].severity, Severity::problem);
+  EXPECT_EQ(inside.findings[0].seen,
+            "line 2 holds texts in 3 columns of numbers: \"CRIM\", \"ZN\", \"CLASS\"");
+  EXPECT_THAT(inside.findings[0].advice, HasSubstr("--skip-lines 1"));
+  const DataCheck sizes = check_data(file("t.csv", "200,3,setosa\n" + rows));
+  ASSERT_EQ(names(sizes), std::vector<std::string>{"number_as_name"});
+  EXPECT_THAT(sizes.findings[0].columns, ElementsAre("200", "3"));
+}
+
 TEST_F(DataCheckTest, FindsCellsOfTheWrongType) {
   RandomStream random(7, "types");
   const auto number = [&](std::size_t) { return fmt::format("{:.3f}", random.normal()); };
