@@ -19,9 +19,11 @@ namespace deepsad {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::message_of;
+using ::testing::Not;
 using testing::TempDir;
 using Json = nlohmann::json;
 
@@ -125,6 +127,11 @@ TEST_F(Doctor, ComparesScoresWithCalibrationRowsIfThereAreAny) {
   names(calibrated, make_rows(4, 300, 100));
   ASSERT_FALSE(report_.findings.empty());
   EXPECT_THAT(report_.findings.back().seen, HasSubstr("than those of the calibration rows"));
+  const Model hardly = healthy().model->with_decision(
+      {ConformalCalibration({scores.begin(), scores.begin() + 10}, 0), "10 rows", std::nullopt});
+  names(hardly, make_rows(4, 300, 100));
+  ASSERT_FALSE(report_.findings.empty());
+  EXPECT_THAT(report_.findings.back().seen, HasSubstr("than those of the training rows"));
 }
 
 TEST_F(Doctor, NamesTrainingRowsAmongTheScoredOnes) {
@@ -135,7 +142,12 @@ TEST_F(Doctor, NamesTrainingRowsAmongTheScoredOnes) {
   EXPECT_THAT(names(*healthy().model, rows), ElementsAre("training_rows_scored"));
   EXPECT_THAT(
       report_.findings[0].seen,
-      HasSubstr("40 of 200 rows compared (20.0 %) are training rows, to the bit; such as rows 60, 61"));
+      EndsWith(
+          "40 of 200 rows compared (20.0 %) are training rows, to the bit; such as rows 60, 61, 62, 63, 64"));
+  // One row in a hundred may be one by chance.
+  Rows few = make_rows(5, 200);
+  std::copy_n(training.values.begin() + 100 * kFeatures, 2 * kFeatures, few.values.begin());
+  EXPECT_THAT(names(*healthy().model, few), IsEmpty());
 }
 
 TEST_F(Doctor, SaysWhatItCouldNotLookAt) {
@@ -149,8 +161,8 @@ TEST_F(Doctor, SaysWhatItCouldNotLookAt) {
 }
 
 // Weights of 0 make all scores one; a centre that was pushed away from 0 in most components.
-TEST_F(Doctor, NamesConstantScoresAndAClampedCentre) {
-  Safetensors file = read_safetensors(healthy().model->to_bytes(), "model");
+Model broken(const Model& healthy) {
+  Safetensors file = read_safetensors(healthy.to_bytes(), "model");
   for (NamedTensor& tensor : file.tensors) {
     const bool of_network = tensor.type == TensorType::f32 && !tensor.name.starts_with("profile") &&
                             !tensor.name.starts_with("examples") && !tensor.name.starts_with("decoder") &&
@@ -161,8 +173,11 @@ TEST_F(Doctor, NamesConstantScoresAndAClampedCentre) {
       tensor = make_tensor("c", {clamped.size()}, std::span<const float>(clamped));
     }
   }
-  const Model broken = Model::from_bytes(write_safetensors(file), "broken");
-  const std::vector<std::string> found = names(broken, make_rows(2, 400));
+  return Model::from_bytes(write_safetensors(file), "broken");
+}
+
+TEST_F(Doctor, NamesConstantScoresAndAClampedCentre) {
+  const std::vector<std::string> found = names(broken(*healthy().model), make_rows(2, 400));
   ASSERT_GE(found.size(), 5U);
   EXPECT_EQ(found[0], "center_mostly_clamped");
   EXPECT_EQ(found[1], "constant_scores");
@@ -170,6 +185,56 @@ TEST_F(Doctor, NamesConstantScoresAndAClampedCentre) {
   EXPECT_EQ(found[3], "dead_units");
   EXPECT_EQ(found[4], "collapse");
   EXPECT_THAT(report_.findings[1].seen, HasSubstr("example rows: all 62 "));
+}
+
+TEST_F(Doctor, WithoutExamplesTheRowsShowTheSame) {
+  const std::vector<std::string> found =
+      names(broken(*healthy().model).with_training_rows({}), make_rows(2, 400));
+  EXPECT_THAT(found, ElementsAre("center_mostly_clamped", "constant_scores", "dead_units", "collapse"));
+  EXPECT_THAT(report_.findings[1].seen, HasSubstr("rows of rows: all 400 "));
+  names(*healthy().model, make_rows(2, 10));  // too few for units
+  for (const std::string& checked : report_.checked)
+    EXPECT_THAT(checked, Not(HasSubstr("units of the network, on rows")));
+}
+
+// What the training found already, or the example rows showed, is not said again.
+TEST_F(Doctor, SaysNothingTwice) {
+  const Model model = broken(*healthy().model);
+  report_ = {.subject = "model", .checked = {}, .skipped = {}, .findings = {}};
+  report_.findings.push_back(
+      {.name = "center_mostly_clamped", .seen = "in training", .why = {}, .advice = {}});
+  examine_model(model, pool_, report_);
+  const Rows rows = make_rows(2, 400);
+  examine_rows(model, rows.for_model(), pool_, report_);
+  std::vector<std::string> found;
+  for (const Diagnosis& finding : report_.findings) found.push_back(finding.name);
+  std::sort(found.begin(), found.end());
+  EXPECT_TRUE(std::adjacent_find(found.begin(), found.end()) == found.end())
+      << ::testing::PrintToString(found);
+}
+
+TEST_F(Doctor, LooksAtALongFileFromOneEndToTheOther) {
+  Rows rows = make_rows(3, 30000);
+  for (std::size_t i = 22000; i < rows.size(); ++i) rows.values[i * kFeatures + 3] += 3;
+  names(*healthy().model, rows);
+  ASSERT_FALSE(report_.findings.empty());
+  EXPECT_EQ(report_.findings[0].name, "feature_drift");
+  // The edge in the column's own unit: about 3, scaled it would be below 1.
+  const std::string& seen = report_.findings[0].seen;
+  const std::string_view up_to = "up to ";
+  const std::size_t at = seen.find(up_to);
+  ASSERT_NE(at, std::string::npos) << seen;
+  EXPECT_GT(std::stod(seen.substr(at + up_to.size())), 2.0) << seen;
+}
+
+TEST_F(Doctor, OfATestPartTheNormalRowsAreCompared) {
+  const Rows held_out = make_rows(4, 300, 100);
+  ModelRows rows = held_out.for_model();
+  for (std::uint32_t i = 100; i < 300; ++i) rows.normal.push_back(i);
+  report_ = {.subject = "model", .checked = {}, .skipped = {}, .findings = {}};
+  examine_rows(*healthy().model, rows, pool_, report_);
+  EXPECT_THAT(report_.findings, IsEmpty());
+  EXPECT_THAT(report_.checked.front(), HasSubstr("scores of 200 held-out normal rows of"));
 }
 
 TEST_F(Doctor, ReadsTheFindingsOfARunAndItsTestAuc) {
@@ -196,6 +261,15 @@ TEST_F(Doctor, ReadsTheFindingsOfARunAndItsTestAuc) {
   EXPECT_EQ(json["findings"][2]["name"], "auc_below_half");
   EXPECT_THAT(doctor_text(report),
               HasSubstr("3 findings\n\nlabels_ignored\n  seen        the 3 rows\n  matters  "));
+
+  // Without true labels there was no test.
+  results["test_auc"] = nullptr;
+  results["test_scores"] = Json::array();
+  write(results);
+  DoctorReport untested;
+  examine_run(folder.path(), untested);
+  EXPECT_EQ(untested.findings.size(), 1U);
+  EXPECT_THAT(untested.skipped, ElementsAre(HasSubstr("the run held no rows out")));
 
   write({{"findings", 3}});
   EXPECT_THAT(message_of<DataError>([&] { examine_run(folder.path(), report); }),
