@@ -162,7 +162,7 @@ ChosenDecision decide_on(ConformalCalibration calibration, const std::string& ro
 
 CalibrationSet calibration_set(const Model& model, const Table& table, bool keep_training_rows,
                                ThreadPool& pool) {
-  UnseenRows unseen = unseen_rows(model, table, keep_training_rows, pool);
+  UnseenRows unseen = unseen_rows(model, table, HeldOutPart::calibration, keep_training_rows, pool);
   CalibrationSet set{.scores = model.score(table.data, unseen.rows, pool),
                      .labels = {},
                      .name = fmt::format("{} rows of {}", unseen.rows.size(), table.data.name),

@@ -58,14 +58,7 @@ FileEvaluation evaluate_file(const Model& model, const std::string& path, const 
   }
   rows.known_classes = options.known_classes;
   TestScores& test = result.test;
-  const bool keep = options.keep_training_rows;
-  if (!keep && model.setup().test_rows.empty() && is_training_table(model, table)) {
-    throw DataError(fmt::format(
-        "{}: is the table that the model was trained on, and no row was held out for a test; wanted other "
-        "rows, or a training with a column of true labels, which holds some out",
-        table.data.name));
-  }
-  const UnseenRows unseen = unseen_rows(model, table, keep, pool);
+  const UnseenRows unseen = unseen_rows(model, table, HeldOutPart::test, options.keep_training_rows, pool);
   result.messages.insert(result.messages.end(), unseen.messages.begin(), unseen.messages.end());
   const std::vector<std::uint32_t>& compared = unseen.rows;
   for (const std::uint32_t i : compared) {

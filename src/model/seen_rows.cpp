@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "deepsad/core/error.h"
@@ -17,6 +18,55 @@ constexpr const char* kKeep = "--keep-training-rows keeps them";
 
 std::string count_of(std::size_t n, std::size_t of) {
   return fmt::format("{} of {} rows {}", n, of, n == 1 ? "is a training row" : "are training rows");
+}
+
+std::vector<std::uint32_t> all_rows(std::size_t n) {
+  std::vector<std::uint32_t> rows(n);
+  std::iota(rows.begin(), rows.end(), 0U);
+  return rows;
+}
+
+std::vector<std::uint32_t> without(const std::vector<std::uint32_t>& rows,
+                                   const std::vector<std::uint32_t>& left_out) {
+  std::vector<std::uint32_t> kept;
+  std::set_difference(rows.begin(), rows.end(), left_out.begin(), left_out.end(), std::back_inserter(kept));
+  return kept;
+}
+
+UnseenRows test_part(const Model& model, const Table& table) {
+  const std::vector<std::uint32_t>& rows = model.setup().test_rows;
+  if (rows.empty()) {
+    throw DataError(fmt::format(
+        "{}: is the table that the model was trained on, and no row was held out for a test; wanted other "
+        "rows, or a training with a column of true labels, which holds some out",
+        table.data.name));
+  }
+  return {rows,
+          {fmt::format("the table that the model was trained on: only the {} rows held out for tests count",
+                       rows.size())}};
+}
+
+// What is neither a test row nor a training row.
+UnseenRows calibration_part(const Model& model, const Table& table, ThreadPool& pool) {
+  const std::vector<std::uint32_t> untested = without(all_rows(table.data.size()), model.setup().test_rows);
+  const std::optional<SeenRows> seen = rows_seen_in_training(model, raw_rows(table.data), untested, pool);
+  if (!seen || !seen->all) {
+    throw DataError(fmt::format(
+        "{}: is the table that the model was trained on, and the model cannot tell which rows were held out "
+        "for calibration, as it keeps {} of its training rows; their scores are in the model (leave the rows "
+        "out), or give others",
+        table.data.name, seen ? "hashes of a sample" : "no hashes"));
+  }
+  UnseenRows unseen{without(untested, seen->found), {}};
+  if (unseen.rows.empty())
+    throw DataError(
+        fmt::format("{}: is the table that the model was trained on, and no row was held out for "
+                    "calibration; wanted other rows",
+                    table.data.name));
+  unseen.messages.push_back(
+      fmt::format("the table that the model was trained on: only the {} rows held out for calibration count",
+                  unseen.rows.size()));
+  return unseen;
 }
 
 // What can be said of rows that no hash tells.
@@ -65,17 +115,13 @@ bool is_training_table(const Model& model, const Table& table) {
          (!table.truth.empty() && data_checksum(table.data, table.truth, semi) == wanted);
 }
 
-UnseenRows unseen_rows(const Model& model, const Table& table, bool keep_training_rows, ThreadPool& pool) {
-  const std::vector<std::uint32_t>& held_out = model.setup().test_rows;
-  if (!keep_training_rows && !held_out.empty() && is_training_table(model, table)) {
-    return {held_out,
-            {fmt::format("the table that the model was trained on: only the {} rows held out for tests count",
-                         held_out.size())}};
-  }
+UnseenRows unseen_rows(const Model& model, const Table& table, HeldOutPart part, bool keep_training_rows,
+                       ThreadPool& pool) {
+  if (!keep_training_rows && is_training_table(model, table))
+    return part == HeldOutPart::test ? test_part(model, table) : calibration_part(model, table, pool);
   const std::size_t n = table.data.size();
   UnseenRows unseen;
-  unseen.rows.resize(n);
-  std::iota(unseen.rows.begin(), unseen.rows.end(), 0U);
+  unseen.rows = all_rows(n);
   const std::optional<SeenRows> seen = rows_seen_in_training(model, raw_rows(table.data), unseen.rows, pool);
   if (!seen) {
     unseen.messages.emplace_back(
@@ -102,10 +148,7 @@ UnseenRows unseen_rows(const Model& model, const Table& table, bool keep_trainin
                     "did not see ({})",
                     table.data.name, n, kKeep));
   }
-  std::vector<std::uint32_t> kept;
-  std::set_difference(unseen.rows.begin(), unseen.rows.end(), seen->found.begin(), seen->found.end(),
-                      std::back_inserter(kept));
-  unseen.rows = std::move(kept);
+  unseen.rows = without(unseen.rows, seen->found);
   if (n_found > 0)
     unseen.messages.push_back(count_of(n_found, seen->n_compared) + fmt::format(" and left out ({})", kKeep));
   if (!seen->all) unseen.messages.push_back(sample_text(*seen));

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -220,6 +221,14 @@ TEST_F(OwnFile, AnotherThresholdMakesAnotherModel) {
   EXPECT_EQ(
       run({"threshold", "m", "june.csv", "--calibration-contamination", "auto", "-o", "cleaned"}).exit_code,
       0);
+  // Of its own table the rows that were held out for that, but those that equal a training row.
+  const Outcome own = run({"threshold", "m", "orders.csv", "--threshold", "target-fpr:0.1", "-o", "own"});
+  ASSERT_EQ(own.exit_code, 0) << own.err;
+  EXPECT_THAT(own.err, HasSubstr("rows held out for calibration count"));
+  const Model anew = Model::load(path("own"));
+  const auto &again = anew.decision().calibration->scores(), &first = old.decision().calibration->scores();
+  EXPECT_TRUE(std::includes(first.begin(), first.end(), again.begin(), again.end()));
+  EXPECT_GT(again.size(), first.size() - 20);
 }
 
 TEST_F(OwnFile, NumbersAsLabelsNeedAMapThatTheErrorShows) {

@@ -68,7 +68,7 @@ class SeenRowsTest : public ::testing::Test {
     return trained;
   }
   UnseenRows unseen(const Model& of, const Table& table, bool keep = false) {
-    return unseen_rows(of, table, keep, pool_);
+    return unseen_rows(of, table, HeldOutPart::test, keep, pool_);
   }
   ThreadPool pool_{3};
 };

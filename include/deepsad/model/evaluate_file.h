@@ -37,8 +37,7 @@ struct FileEvaluation {
 /// Reads the file whole (read_rows()), scores it and compares with its labels. Rows that the model was
 /// trained on do not count (unseen_rows()).
 /// @throws InvalidArgument if no column of labels is named, or columns are not there; as read_rows()
-/// @throws DataError if no row has a label; as unseen_rows(); if it is the training table with its labels,
-/// and no row was held out for tests
+/// @throws DataError if no row has a label; as unseen_rows()
 [[nodiscard]] FileEvaluation evaluate_file(const Model& model, const std::string& path,
                                            const EvaluateFileOptions& options, ThreadPool& pool);
 

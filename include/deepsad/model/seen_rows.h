@@ -42,13 +42,17 @@ struct UnseenRows {
   std::vector<std::string> messages;  ///< what was left out, and what cannot be known, a sentence each
 };
 
-/// Of the very table that the model was trained on, with the same labels: the rows held out for tests, if
-/// there are some. Of any other rows: those without the values of a training row.
+/// What the rows are for.
+enum class HeldOutPart { test, calibration };
+
+/// Of the very table that the model was trained on, with the same labels: the rows held out for tests, or
+/// those held out for calibration. Of any other rows: those without the values of a training row.
 /// @param keep_training_rows all rows; a message says how many are training rows
-/// @throws DataError if no row is left; or if the model keeps hashes of a sample of its training rows only
-/// and more than kOverlapShare of the rows compared are training rows, so that others must be, too
-[[nodiscard]] UnseenRows unseen_rows(const Model& model, const Table& table, bool keep_training_rows,
-                                     ThreadPool& pool);
+/// @throws DataError if no row is left, or that part of the training table is not there or not known; or if
+/// the model keeps hashes of a sample of its training rows only and more than kOverlapShare of the rows
+/// compared are training rows, so that others must be, too
+[[nodiscard]] UnseenRows unseen_rows(const Model& model, const Table& table, HeldOutPart part,
+                                     bool keep_training_rows, ThreadPool& pool);
 
 /// Whether these are the values and labels that the model was trained on; true labels may be new.
 [[nodiscard]] bool is_training_table(const Model& model, const Table& table);
