@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "data/cell_text.h"
@@ -52,6 +53,16 @@ bool looks_like_number(std::string_view cell) {
   return parse_number(cell).has_value() || has_decimal_comma(cell);
 }
 
+// 0, 1, 2, ..., perhaps behind an empty cell: names that nobody gave, as pandas writes them.
+bool counts_columns(const Record& first) {
+  const std::size_t begin = !first.empty() && first[0].empty() ? 1 : 0;
+  constexpr std::size_t kFewest = 3;  // with the empty cell
+  if (first.size() < kFewest) return false;
+  for (std::size_t j = begin; j < first.size(); ++j)
+    if (parse_number(first[j]) != static_cast<double>(j - begin)) return false;
+  return true;
+}
+
 bool detect_header(const std::vector<Record>& records, const DelimitedOptions& options, std::string& why) {
   if (records.empty()) return false;
   const Record& first = records.front();
@@ -64,6 +75,10 @@ bool detect_header(const std::vector<Record>& records, const DelimitedOptions& o
     const bool numbers = std::ranges::any_of(first, looks_like_number);
     why = numbers ? "the first record holds numbers" : "the first record holds no number";
     return !numbers;
+  }
+  if (counts_columns(first)) {
+    why = "the first record counts the columns";
+    return true;
   }
   bool any_number_column = false;
   for (std::size_t j = 0; j < first.size(); ++j) {

@@ -56,12 +56,17 @@ class ColumnFindings {
     findings_.push_back({name, severity, std::move(columns), std::move(seen), why, std::move(advice)});
   }
 
-  // A row of data, or a line of sizes, that was taken for the header.
+  // A row of data, or a line of sizes, that was taken for the header; but not 0, 1, 2, ..., as pandas names
+  // columns.
   void find_numbers_as_names() {
     std::vector<std::string> names;
-    for (const ColumnProfile& column : profile_.columns())
-      if (parse_number(column.name)) names.push_back(column.name);
-    if (names.empty()) return;
+    bool counts = true;
+    for (const ColumnProfile& column : profile_.columns()) {
+      if (!parse_number(column.name)) continue;
+      counts = counts && column.name == std::to_string(names.size());
+      names.push_back(column.name);
+    }
+    if (counts) return;
     const std::string list = some_of(names);
     add("number_as_name", Severity::note, std::move(names), fmt::format("columns are called {}", list),
         "The first line was taken for the header because it holds a text, too. If it is a row of data, that "

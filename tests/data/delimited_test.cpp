@@ -136,6 +136,12 @@ TEST(Delimited, FindsTheHeader) {
   EXPECT_TRUE(header("color,size\nred,small\nblue,small\n"));
   EXPECT_FALSE(header("red,small\nred,big\nblue,small\n"));
   EXPECT_FALSE(header("a,b\n1,2\n", {.header = false}));
+  // As pandas writes an array, with or without the numbers of its rows.
+  EXPECT_TRUE(header("0,1,2\n5.5,6.5,7.5\n1.5,2.5,3.5\n"));
+  EXPECT_TRUE(header(",0,1\n0,6.5,7.5\n1,2.5,3.5\n"));
+  EXPECT_FALSE(header("0,1,3\n5.5,6.5,7.5\n1.5,2.5,3.5\n"));
+  EXPECT_FALSE(header("1,2,3\n4,5,6\n7,8,9\n"));
+  EXPECT_FALSE(header("0,1\n5.5,6.5\n1.5,2.5\n"));
   // As R's write.csv2() and many spreadsheets write it; the cells are texts all the same.
   EXPECT_TRUE(header("\"length\";\"name\"\n5,1;x\n4,9;y\n"));
   EXPECT_FALSE(header("5,1;x\n4,9;y\n"));

@@ -332,6 +332,7 @@ TEST_F(DataCheckTest, FindsAHeaderInTheWrongPlace) {
   const DataCheck sizes = check_data(file("t.csv", "200,3,setosa\n" + rows));
   ASSERT_EQ(names(sizes), std::vector<std::string>{"number_as_name"});
   EXPECT_THAT(sizes.findings[0].columns, ElementsAre("200", "3"));
+  EXPECT_THAT(names(check_data(file("pandas.csv", "0,1,2\n" + rows))), IsEmpty());
 }
 
 TEST_F(DataCheckTest, FindsCellsOfTheWrongType) {
