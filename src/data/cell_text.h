@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,10 @@ namespace deepsad {
     if (same_word(text, word)) return true;
   return false;
 }
+
+/// As parse_number(), but NaN for what is no number: an optional in memory costs more than short numbers do.
+[[nodiscard]] double number_or_nan(std::string_view text);
+inline constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 /// The words that stand for a missing value. Those that are numbers mean the number, however it is written:
 /// -999 also -999.00.

@@ -1,9 +1,12 @@
 // Numbers and dates as cells hold them; no locale has a say.
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "data/cell_text.h"
 #include "deepsad/data/delimited.h"
@@ -23,17 +26,137 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-std::optional<double> parse_slowly(const char* first, const char* last) {
+// A number written as digits: without sign, digits * 10^exponent.
+struct Decimal {
+  std::uint64_t digits = 0;
+  std::ptrdiff_t n_digits = 0, exponent = 0;
+};
+
+// Most cells are digits with at most one point among them, in up to eight or sixteen bytes. Those are read as
+// one word, without a loop: cells are of all lengths, and a loop over digits ends with a mispredicted branch.
+using Word = std::uint64_t;
+__extension__ typedef unsigned __int128 DoubleWord;
+constexpr bool kHasWords = std::endian::native == std::endian::little;
+
+template <class T>
+T load(const char* p) {
+  T value;
+  std::memcpy(&value, p, sizeof(T));
+  return value;
+}
+
+// The n bytes at p, the first the lowest; zeros above. 1 <= n <= 8.
+void load_bytes(const char* p, std::size_t n, Word& word) {
+  if (n >= sizeof(std::uint32_t)) {
+    const Word tail = load<std::uint32_t>(p + n - sizeof(std::uint32_t));
+    word = load<std::uint32_t>(p) | tail << (8 * (n - sizeof(std::uint32_t)));
+    return;
+  }
+  const auto byte = [&](std::size_t i) { return Word{static_cast<unsigned char>(p[i])} << (8 * i); };
+  word = byte(0) | byte(n / 2) | byte(n - 1);
+}
+// 8 <= n <= 16.
+void load_bytes(const char* p, std::size_t n, DoubleWord& word) {
+  const DoubleWord tail = load<Word>(p + n - sizeof(Word));
+  word = load<Word>(p) | tail << (8 * (n - sizeof(Word)));
+}
+
+template <class W>
+constexpr W in_every_byte(std::uint8_t byte) {
+  return static_cast<W>(~W{0} / 255 * byte);
+}
+
+std::size_t lowest_byte(Word word) {
+  return static_cast<std::size_t>(std::countr_zero(word)) / 8;
+}
+std::size_t lowest_byte(DoubleWord word) {
+  const auto low = static_cast<Word>(word);
+  return low != 0 ? lowest_byte(low) : sizeof(Word) + lowest_byte(static_cast<Word>(word >> 64));
+}
+
+// Digits, one a byte, the first the lowest: pairs, then fours, then all eight are joined by multiplication.
+std::uint64_t join(Word digits) {
+  constexpr Word kEveryFourth = 0x0000'00ff'0000'00ff;
+  constexpr Word kHundred = 100, kTenThousand = 10'000, kMillion = 1'000'000;
+  const Word pairs = digits * 10 + (digits >> 8);  // in every second byte
+  return ((pairs & kEveryFourth) * (kHundred + (kMillion << 32)) +
+          ((pairs >> 16) & kEveryFourth) * (1 + (kTenThousand << 32))) >>
+         32;
+}
+std::uint64_t join(DoubleWord digits) {
+  constexpr std::uint64_t kEightDigits = 100'000'000;
+  return join(static_cast<Word>(digits)) * kEightDigits + join(static_cast<Word>(digits >> 64));
+}
+
+// Digits with at most one point, in no more bytes than a word has; false for any other text.
+template <class W>
+bool read_word(const char* p, std::size_t n, Decimal& result) {
+  W digits = 0;
+  load_bytes(p, n, digits);
+  digits ^= in_every_byte<W>('0');
+  // The top bit of each byte that is above nine.
+  const W others = (((digits & in_every_byte<W>(0x7f)) + in_every_byte<W>(0x7f - 9)) | digits) &
+                   in_every_byte<W>(0x80) & (~W{0} >> (8 * (sizeof(W) - n)));
+  std::size_t n_digits = n;
+  if (others != 0) {
+    const std::size_t point = lowest_byte(others);
+    if ((others & (others - 1)) != 0 || p[point] != '.' || n == 1) return false;
+    const W before = (W{1} << (8 * point)) - 1;
+    digits = (digits & before) | ((digits >> 8) & ~before);
+    --n_digits;
+    result.exponent = static_cast<std::ptrdiff_t>(point) - static_cast<std::ptrdiff_t>(n_digits);
+  }
+  result.n_digits = static_cast<std::ptrdiff_t>(n_digits);
+  result.digits = join(static_cast<W>(digits << (8 * (sizeof(W) - n_digits))));  // leading zeros
+  return true;
+}
+
+bool read_short(const char* p, std::size_t n, Decimal& result) {
+  if (!kHasWords || n == 0 || n > sizeof(DoubleWord)) return false;
+  return n <= sizeof(Word) ? read_word<Word>(p, n, result) : read_word<DoubleWord>(p, n, result);
+}
+
+// Digits, a point among them, an exponent; up to 19 digits go into the integer, which then is exact.
+bool read_decimal(const char* p, const char* end, Decimal& result) {
+  const auto take_digits = [&] {
+    const char* const first = p;
+    while (p != end && is_digit(*p))
+      result.digits = 10 * result.digits + static_cast<std::uint64_t>(*p++ - '0');
+    return p - first;
+  };
+  result.n_digits = take_digits();
+  if (p != end && *p == '.') {
+    ++p;
+    const std::ptrdiff_t n_fraction = take_digits();
+    result.n_digits += n_fraction;
+    result.exponent = -n_fraction;
+  }
+  if (result.n_digits == 0) return false;
+  if (p != end && (*p == 'e' || *p == 'E')) {
+    ++p;
+    const bool negative = p != end && *p == '-';
+    if (p != end && (*p == '-' || *p == '+')) ++p;
+    const char* const first = p;
+    constexpr std::ptrdiff_t kBeyondAnyDouble = 100'000;
+    std::ptrdiff_t exponent = 0;
+    for (; p != end && is_digit(*p); ++p) exponent = std::min(kBeyondAnyDouble, 10 * exponent + (*p - '0'));
+    if (p == first) return false;
+    result.exponent += negative ? -exponent : exponent;
+  }
+  return p == end;
+}
+
+// The nearest double of a text that read_decimal() took; NaN if it is beyond all.
+double nearest_double(const char* first, const char* last, const Decimal& decimal) {
   double value = 0;
   const auto [end, error] = std::from_chars(first, last, value);
-  if (end != last) return {};
-  if (error == std::errc{}) return std::isfinite(value) ? std::optional(value) : std::nullopt;
-  if (error != std::errc::result_out_of_range) return {};
-  // Too large and too small are one error there; the longer type tells them apart.
+  if (error != std::errc::result_out_of_range) return std::isfinite(value) ? value : kNoNumber;
+  // Too large and too small are one error there; the longer type tells them apart, or else the exponent.
   long double wide = 0;
-  if (std::from_chars(first, last, wide).ec != std::errc{}) return {};
+  if (std::from_chars(first, last, wide).ec != std::errc{})
+    return decimal.digits == 0 || decimal.exponent < 0 ? 0 : kNoNumber;
   value = static_cast<double>(wide);
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+  return std::isfinite(value) ? value : kNoNumber;
 }
 
 // Reads digits from the front of a text.
@@ -90,59 +213,37 @@ int days_from_civil(int year, int month, int day) {
 
 }  // namespace
 
-std::optional<double> parse_number(std::string_view text) {
+double number_or_nan(std::string_view text) {
   text = trimmed(text);
   const char* p = text.data();
   const char* const end = p + text.size();
-  if (p == end) return {};
+  if (p == end) return kNoNumber;
   const bool negative = *p == '-';
   if (negative || *p == '+') ++p;
-  const char* const unsigned_part = p;
-  // Up to 19 digits go into the integer, which then is exact.
-  std::uint64_t digits = 0;
-  const auto take_digits = [&] {
-    const char* const first = p;
-    while (p != end && is_digit(*p)) digits = 10 * digits + static_cast<std::uint64_t>(*p++ - '0');
-    return p - first;
-  };
-  std::ptrdiff_t n_digits = take_digits(), n_fraction = 0;
-  if (p != end && *p == '.') {
-    ++p;
-    n_fraction = take_digits();
-    n_digits += n_fraction;
-  }
-  if (n_digits == 0) return {};
-  std::ptrdiff_t exponent = 0;
-  if (p != end && (*p == 'e' || *p == 'E')) {
-    ++p;
-    const bool negative_exponent = p != end && *p == '-';
-    if (p != end && (*p == '-' || *p == '+')) ++p;
-    const char* const first = p;
-    constexpr std::ptrdiff_t kMostExponentDigits = 4;
-    while (p != end && is_digit(*p) && p - first < kMostExponentDigits)
-      exponent = 10 * exponent + (*p++ - '0');
-    if (p == first) return {};
-    if (negative_exponent) exponent = -exponent;
-  }
+  Decimal decimal;
+  if (!read_short(p, static_cast<std::size_t>(end - p), decimal) && !read_decimal(p, end, decimal))
+    return kNoNumber;
   constexpr std::ptrdiff_t kMostDigits = 19;
-  exponent -= n_fraction;
   double value = 0;
   // Both factors exact and one rounding: the nearest double. Source: Clinger, "How to read floating point
   // numbers accurately", PLDI 1990, section 3.
-  if (p == end && n_digits <= kMostDigits && digits <= kLargestExactInteger &&
-      exponent >= -kLargestExactPower && exponent <= kLargestExactPower) {
-    value = static_cast<double>(digits);
-    if (exponent < 0) {
-      value /= kExactPowers[static_cast<std::size_t>(-exponent)];
+  if (decimal.n_digits <= kMostDigits && decimal.digits <= kLargestExactInteger &&
+      decimal.exponent >= -kLargestExactPower && decimal.exponent <= kLargestExactPower) {
+    value = static_cast<double>(decimal.digits);
+    if (decimal.exponent < 0) {
+      value /= kExactPowers[static_cast<std::size_t>(-decimal.exponent)];
     } else {
-      value *= kExactPowers[static_cast<std::size_t>(exponent)];
+      value *= kExactPowers[static_cast<std::size_t>(decimal.exponent)];
     }
   } else {
-    const std::optional<double> parsed = parse_slowly(unsigned_part, end);
-    if (!parsed) return {};
-    value = *parsed;
+    value = nearest_double(p, end, decimal);
   }
   return negative ? -value : value;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  const double value = number_or_nan(text);
+  return std::isnan(value) ? std::nullopt : std::optional(value);
 }
 
 std::optional<double> parse_date(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "data/bad_record.h"
@@ -144,16 +145,16 @@ void RowEncoder::encode(const DelimitedReader& reader, double* dst) {
       case ColumnKind::number:
       case ColumnKind::date: {
         const bool date = column.kind == ColumnKind::date;
-        std::optional<double> value = date ? parse_date(text) : parse_number(text);
-        if (!value || (!date && missing_words_.contains(*value))) {
-          is_missing = missing(value || missing_words_.contains(text));
+        double value = date ? parse_date(text).value_or(kNoNumber) : number_or_nan(text);
+        if (std::isnan(value) || (!date && missing_words_.contains(value))) {
+          is_missing = missing(!std::isnan(value) || missing_words_.contains(text));
           if (!is_missing) {
             refuse(fmt::format("found {}, wanted {}", shown(trimmed(text)),
                                date ? "a date as 2024-12-31" : "a finite number"));
           }
           value = column.imputed;
         }
-        *dst++ = *value;
+        *dst++ = value;
         break;
       }
       case ColumnKind::one_hot:

@@ -80,12 +80,12 @@ void SchemaInference::add(const DelimitedReader& reader) {
   const std::span<const Cell> cells = reader.cells();
   for (const std::size_t j : cells_) {
     const std::string_view text = cells[j].text;
-    const std::optional<double> number = parse_number(text);
-    if (number && missing_words_.contains(*number)) {
+    const double number = number_or_nan(text);
+    if (is_number(number) && missing_words_.contains(number)) {
       ++columns_[j].n_missing;
       *dst++ = coded(kMissing);
     } else {
-      *dst++ = number ? *number : add_text(columns_[j], text, reader, j);
+      *dst++ = is_number(number) ? number : add_text(columns_[j], text, reader, j);
     }
   }
   ++n_rows_;

@@ -224,9 +224,27 @@ TEST(Delimited, KnowsWhetherARecordIsThereWithoutWaiting) {
 }
 
 TEST(Number, IsTheNearestDoubleWhateverTheNotation) {
-  for (const char* text : {"0", "-0", "1", "+1", "-17.25", ".5", "5.", "1e5", "1E-5", "123456789012345678",
-                           "0.1", "9007199254740993", "1e22", "1e23", "2.2250738585072011e-308", "4.9e-324",
-                           "179769313486231570000000000000000000000e270", "0.000000000000000000000000000001",
+  for (const char* text : {"0",
+                           "-0",
+                           "1",
+                           "+1",
+                           "-17.25",
+                           ".5",
+                           "5.",
+                           "1e5",
+                           "1E-5",
+                           "1e00005",
+                           "0e99999999999999999999",
+                           "1e-99999999999999999999",
+                           "123456789012345678",
+                           "0.1",
+                           "9007199254740993",
+                           "1e22",
+                           "1e23",
+                           "2.2250738585072011e-308",
+                           "4.9e-324",
+                           "179769313486231570000000000000000000000e270",
+                           "0.000000000000000000000000000001",
                            "1234567890123456789012345678901234567890"}) {
     const std::optional<double> value = parse_number(text);
     ASSERT_TRUE(value) << text;
@@ -257,6 +275,33 @@ TEST(Number, RoundTripsEveryDouble) {
         std::to_chars(text.data(), text.data() + text.size(), small, std::chars_format::fixed).ptr;
     EXPECT_EQ(parse_number({text.data(), static_cast<std::size_t>(end - text.data())}), small);
   }
+}
+
+// Texts of every length around those that are read as one word, with bytes that are nearly digits.
+TEST(Number, IsReadAlikeAtEveryLength) {
+  std::mt19937_64 random(11);
+  const auto below = [&](std::uint64_t n) { return random() % n; };
+  int n_numbers = 0, n_others = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string text(1 + below(20), '0');
+    for (char& c : text) c = static_cast<char>('0' + below(10));
+    if (below(4) != 0) text[below(text.size())] = '.';
+    if (below(4) == 0) text[below(text.size())] = "./:,\xb0\x01\x7f"[below(7)];
+    const std::size_t n_points = static_cast<std::size_t>(std::ranges::count(text, '.'));
+    const std::size_t n_digits =
+        static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return c >= '0' && c <= '9'; }));
+    const std::optional<double> value = parse_number(text);
+    if (n_points <= 1 && n_digits > 0 && n_points + n_digits == text.size()) {
+      ASSERT_TRUE(value) << text;
+      EXPECT_EQ(*value, std::strtod(text.c_str(), nullptr)) << text;
+      ++n_numbers;
+    } else {
+      EXPECT_FALSE(value) << text;
+      ++n_others;
+    }
+  }
+  EXPECT_GT(n_numbers, 100'000);
+  EXPECT_GT(n_others, 10'000);
 }
 
 TEST(Number, TheLocaleHasNoSay) {
