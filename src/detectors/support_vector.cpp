@@ -462,9 +462,8 @@ void SupportVectorDetector::restore(const Json& description, const StateDict& te
 }
 
 const StateTensor& tensor_named(const StateDict& tensors, const char* name) {
-  const auto found =
-      std::find_if(tensors.begin(), tensors.end(), [name](const StateTensor& t) { return t.name == name; });
-  if (found == tensors.end() || found->is_count)
+  const StateTensor* found = find_tensor(tensors, name);
+  if (found == nullptr || found->is_count)
     throw InvalidArgument(fmt::format("tensor \"{}\" is missing", name));
   return *found;
 }

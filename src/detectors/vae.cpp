@@ -135,9 +135,7 @@ NetworkSpec mean_chain(const NetworkSpec& encoder, const std::string& encoder_pr
 StateDict tensors_for(const NetworkSpec& spec, const StateDict& state) {
   StateDict result;
   for (const TensorInfo& info : state_tensors(spec)) {
-    const auto found = std::find_if(state.begin(), state.end(),
-                                    [&](const StateTensor& tensor) { return tensor.name == info.name; });
-    if (found != state.end()) result.push_back(*found);
+    if (const StateTensor* found = find_tensor(state, info.name)) result.push_back(*found);
   }
   return result;
 }

@@ -84,6 +84,10 @@ Probe probe_from_json(const std::string& text, std::size_t n_features, const std
       if (rows[i].size() != n_features)
         refuse(
             fmt::format("have {} values in row {}, but the graph takes {}", rows[i].size(), i, n_features));
+      if (!(std::isfinite(probe.tolerances[i]) && probe.tolerances[i] > 0)) {
+        refuse(fmt::format("have the tolerance {} in row {}, wanted a finite number above 0",
+                           probe.tolerances[i], i));
+      }
     }
     probe.rows = Matrix<double>(rows.size(), n_features);
     for (std::size_t i = 0; i < rows.size(); ++i) {

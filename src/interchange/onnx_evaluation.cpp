@@ -144,7 +144,9 @@ OnnxArray reshape(const NodeInputs& in) {
       in.require(i < result.shape.size(), "a dimension to keep");
       extent = static_cast<double>(result.shape[i]);
     }
-    in.require(extent >= 0 && extent <= static_cast<double>(result.values.size()), "whole extents");
+    in.require(
+        extent >= 0 && extent <= static_cast<double>(result.values.size()) && extent == std::trunc(extent),
+        "whole extents from 0 on, none larger than the number of elements");
     shape.push_back(static_cast<std::size_t>(extent));
     n *= extent;
   }
@@ -177,8 +179,19 @@ OnnxArray squeeze(const NodeInputs& in) {
   return result;
 }
 
+// From a list, as many as there are places; or one column of a matrix.
 OnnxArray gather(const NodeInputs& in) {
   const OnnxArray &x = in[0], &index = in[1];
+  if (in.integer("axis", 0) == 0) {
+    in.require(x.shape.size() == 1, "a list to take from");
+    OnnxArray result = in.array(x.type, index.shape);
+    for (std::size_t i = 0; i < result.values.size(); ++i) {
+      const double place = index.values[i];
+      in.require(place >= 0 && place < static_cast<double>(x.values.size()), "places in the list");
+      result.values[i] = x.values[static_cast<std::size_t>(place)];
+    }
+    return result;
+  }
   in.want<std::int64_t>("axis", 1, 0);
   in.require(x.shape.size() == 2 && index.shape.empty() && index.values[0] >= 0 &&
                  index.values[0] < static_cast<double>(x.shape[1]),
@@ -275,6 +288,7 @@ OnnxArray conv_transpose(const NodeInputs& in) {
   const std::size_t out_height = height + kernel - 1 - 2 * padding;
   const std::size_t out_width = width + kernel - 1 - 2 * padding;
   OnnxArray y = in.array(x.type, {x.shape[0], n_out, out_height, out_width});
+  if (x.values.empty()) return y;  // but may have any number of channels
   for (std::size_t image_in = 0; image_in < x.shape[0] * n_in; ++image_in) {
     const std::size_t image = image_in / n_in, i = image_in % n_in;
     const double* from = x.values.data() + image_in * height * width;
@@ -304,7 +318,8 @@ OnnxArray batch_norm(const NodeInputs& in) {
   for (std::size_t i = 1; i <= 4; ++i) in.require(in[i].shape == Dims{channels}, "constants of [C]");
   const auto epsilon = static_cast<double>(in.attribute<float>("epsilon", 1e-5F));
   OnnxArray y = x;
-  const std::size_t plane = channels == 0 || x.shape[0] == 0 ? 0 : x.values.size() / (x.shape[0] * channels);
+  if (x.values.empty()) return y;  // its extents may have any product
+  const std::size_t plane = x.values.size() / (x.shape[0] * channels);
   for (std::size_t k = 0; k < y.values.size(); ++k) {
     const std::size_t c = k / plane % channels;
     y.values[k] = (x.values[k] - in[3].values[c]) / std::sqrt(in[4].values[c] + epsilon) * in[1].values[c] +

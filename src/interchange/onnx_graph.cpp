@@ -4,26 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "deepsad/core/error.h"
+#include "interchange/onnx_builder.h"
+#include "interchange/onnx_scaler.h"
 
 namespace deepsad {
 namespace {
-
-constexpr float kPixelMax = 255;
-
-template <class T>
-constexpr OnnxType kTypeOf = OnnxType::f32;
-template <>
-constexpr OnnxType kTypeOf<double> = OnnxType::f64;
-template <>
-constexpr OnnxType kTypeOf<std::int64_t> = OnnxType::i64;
-
-std::vector<std::int64_t> dims(const Shape& shape) {
-  return {shape.begin(), shape.end()};
-}
 
 /// Shape of a batch of samples of this shape.
 std::vector<std::int64_t> batch_of(const Shape& shape) {
@@ -32,83 +20,9 @@ std::vector<std::int64_t> batch_of(const Shape& shape) {
   return result;
 }
 
-class GraphBuilder {
- public:
-  OnnxFile file;
-
-  /// The name of a constant with these values.
-  template <class T>
-  std::string constant(std::string name, std::vector<std::int64_t> shape, const std::vector<T>& values) {
-    OnnxTensor tensor{.name = name, .type = kTypeOf<T>, .shape = std::move(shape), .bytes = {}};
-    tensor.bytes.resize(values.size() * sizeof(T));
-    std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
-    file.constants.push_back(std::move(tensor));
-    return name;
-  }
-  template <class T>
-  std::string scalar(std::string name, T value) {
-    return constant(std::move(name), {}, std::vector<T>{value});
-  }
-
-  /// Adds a node; returns the name of its output, which is `output`.
-  std::string node(std::string output, const char* op, std::vector<std::string> inputs,
-                   std::vector<OnnxAttribute> attributes = {}) {
-    file.nodes.push_back(
-        {.op = op, .inputs = std::move(inputs), .outputs = {output}, .attributes = std::move(attributes)});
-    return output;
-  }
-
-  /// Samples of another shape with the same values; 0 stands for the number of rows.
-  std::string reshape(const std::string& output, const std::string& input, const Shape& shape) {
-    std::vector<std::int64_t> wanted{0};
-    wanted.insert(wanted.end(), shape.begin(), shape.end());
-    const std::string name = constant(output + ".shape", {static_cast<std::int64_t>(wanted.size())}, wanted);
-    return node(output, "Reshape", {input, name});
-  }
-};
-
-OnnxAttribute cast_to(OnnxType type) {
-  return {"to", static_cast<std::int64_t>(type)};
-}
-
-/// From x to the float values that the network sees, with the scaler's operations in the scaler's precision.
-std::string add_scaler(GraphBuilder& graph, const Scaler& scaler, const Shape& sample_shape) {
-  if (scaler.kind() == Scaler::Kind::pixels) {
-    const std::string pixels = graph.node("pixels", "Cast", {kOnnxInput}, {cast_to(OnnxType::f32)});
-    return graph.node("scaled", "Div", {pixels, graph.scalar("pixel_max", kPixelMax)});
-  }
-  switch (scaler.scaling()) {  // each of these is (x - mean) / std, then (z - min) / (max - min)
-    case Scaling::min_max:
-    case Scaling::standardise:
-    case Scaling::robust:
-    case Scaling::none:
-      break;
-    case Scaling::quantile:
-      throw InvalidArgument(
-          "[onnx] scaling by quantiles cannot be exported: ONNX has no operation for it that is exact; train "
-          "with --scaling standardise, robust or min-max");
-  }
-  const auto step = [&](const char* op, const char* name, const std::string& input,
-                        const std::vector<double>& values, double neutral) {
-    if (std::all_of(values.begin(), values.end(), [neutral](double v) { return v == neutral; })) return input;
-    const std::string constant = graph.constant(fmt::format("scaler.{}", name), dims(sample_shape), values);
-    return graph.node(fmt::format("scaler_{}", name), op, {input, constant});
-  };
-  std::vector<double> range(scaler.n_features(), 1.0);  // a range of 0 divides by 1
-  for (std::size_t j = 0; j < range.size(); ++j)
-    if (scaler.max()[j] > scaler.min()[j]) range[j] = scaler.max()[j] - scaler.min()[j];
-  std::string value = step("Sub", "mean", kOnnxInput, scaler.mean(), 0);
-  value = step("Div", "std", value, scaler.std(), 1);
-  value = step("Sub", "min", value, scaler.min(), 0);
-  value = step("Div", "range", value, range, 1);
-  return graph.node("scaled", "Cast", {value}, {cast_to(OnnxType::f32)});
-}
-
 const StateTensor& tensor_of(const ScoringNetwork& scoring, const std::string& name) {
-  const auto found = std::find_if(scoring.state.begin(), scoring.state.end(),
-                                  [&](const StateTensor& tensor) { return tensor.name == name; });
-  if (found == scoring.state.end())
-    throw InvalidArgument(fmt::format("[onnx] tensor \"{}\" is missing", name));
+  const StateTensor* found = find_tensor(scoring.state, name);
+  if (found == nullptr) throw InvalidArgument(fmt::format("[onnx] tensor \"{}\" is missing", name));
   return *found;
 }
 
@@ -266,7 +180,7 @@ OnnxFile onnx_graph(const ScoringNetwork& scoring, const Scaler& scaler, const S
   graph.file.inputs.push_back({.name = kOnnxInput,
                                .type = scaler.kind() == Scaler::Kind::pixels ? OnnxType::u8 : OnnxType::f64,
                                .shape = batch_of(sample_shape)});
-  const std::string scaled = add_scaler(graph, scaler, sample_shape);
+  const std::string scaled = add_scaler(graph, scaler, kOnnxInput, sample_shape);
   std::string value = scaled;
   if (scoring.network.input != sample_shape)
     value = graph.reshape("network_input", value, scoring.network.input);

@@ -15,6 +15,10 @@ constexpr double kPixelNoise = 25;
 
 void fill_table_row(const Scaler& scaler, RandomStream& random, std::span<double> row) {
   for (std::size_t j = 0; j < row.size(); ++j) {
+    if (scaler.scaling() == Scaling::quantile) {
+      row[j] = scaler.raw_value(j, random.uniform(-kBeyond, 1 + kBeyond));
+      continue;
+    }
     const double range = scaler.max()[j] - scaler.min()[j];
     const double z =
         range > 0 ? scaler.min()[j] + range * random.uniform(-kBeyond, 1 + kBeyond) : random.normal();

@@ -13,15 +13,9 @@ namespace {
 
 constexpr std::size_t kMostShown = 4;
 
-const StateTensor* find(const StateDict& state, const std::string& name) {
-  const auto found = std::find_if(state.begin(), state.end(),
-                                  [&](const StateTensor& tensor) { return tensor.name == name; });
-  return found == state.end() ? nullptr : &*found;
-}
-
 /// Extents of a matrix of this name; nothing if there is none.
 std::optional<Shape> matrix(const StateDict& state, const std::string& name) {
-  const StateTensor* tensor = find(state, name);
+  const StateTensor* tensor = find_tensor(state, name);
   if (tensor == nullptr || tensor->is_count || tensor->shape.size() != 2) return std::nullopt;
   return tensor->shape;
 }

@@ -75,6 +75,12 @@ StateDict initial_state(const NetworkSpec& spec, std::uint64_t seed, std::string
   return state;
 }
 
+const StateTensor* find_tensor(const StateDict& state, std::string_view name) {
+  const auto found = std::find_if(state.begin(), state.end(),
+                                  [&](const StateTensor& tensor) { return tensor.name == name; });
+  return found == state.end() ? nullptr : &*found;
+}
+
 StateDict without_prefix(const StateDict& state, std::string_view prefix) {
   StateDict result;
   for (const StateTensor& tensor : state) {
@@ -103,9 +109,8 @@ StateTensor counter(std::string name, std::uint64_t value) {
 }
 
 std::uint64_t counter_of(const StateDict& state, std::string_view name) {
-  const auto found = std::find_if(state.begin(), state.end(),
-                                  [&](const StateTensor& tensor) { return tensor.name == name; });
-  if (found == state.end() || !found->is_count || found->count < 0)
+  const StateTensor* found = find_tensor(state, name);
+  if (found == nullptr || !found->is_count || found->count < 0)
     throw InvalidArgument(fmt::format("the count \"{}\" is missing or below 0", name));
   return static_cast<std::uint64_t>(found->count);
 }
@@ -114,9 +119,8 @@ std::string mismatch(const std::vector<TensorInfo>& wanted, const StateDict& sta
   std::string text;
   const auto complain = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
   for (const TensorInfo& info : wanted) {
-    const auto found = std::find_if(state.begin(), state.end(),
-                                    [&](const StateTensor& tensor) { return tensor.name == info.name; });
-    if (found == state.end()) {
+    const StateTensor* found = find_tensor(state, info.name);
+    if (found == nullptr) {
       complain(fmt::format("tensor \"{}\" is missing", info.name));
       continue;
     }

@@ -53,6 +53,8 @@ inline std::vector<ExportCase> export_cases() {
                      {2, 13, 9}});
   cases.push_back({"standardised", "deep_sad", "", {7}, "standardise"});
   cases.push_back({"robust", "deep_svdd", "", {7}, "robust"});
+  cases.push_back({"quantiles", "deep_sad", "", {7}, "quantile"});
+  cases.push_back({"quantiles-of-cardio", "autoencoder", "cardio_mlp", {21}, "quantile"});
   cases.push_back({"unscaled", "deep_svdd", "", {3}, "none"});
   cases.push_back({"soft-boundary", "deep_svdd", "cardio_mlp", {21}, "auto", true});
   return cases;

@@ -3,13 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "deepsad/core/error.h"
+#include "deepsad/core/random.h"
 #include "interchange/cases.h"
 #include "interchange/onnx_evaluation.h"
 #include "interchange/onnx_format.h"
 #include "interchange/onnx_graph.h"
+#include "interchange/onnx_scaler.h"
 
 namespace deepsad {
 namespace {
@@ -122,11 +126,44 @@ TEST(Onnx, MethodsWithoutANetworksScoreAreRefusedByName) {
   }
 }
 
-TEST(Onnx, ScalingByQuantilesIsRefused) {
-  ThreadPool pool(1);
-  const Model model = small_model({"quantile", "deep_sad", "", {5}, "quantile"});
-  EXPECT_THAT([&] { (void)to_onnx(model, pool); },
-              ThrowsMessage<InvalidArgument>(HasSubstr("scaling by quantiles cannot be exported")));
+// Quantiles that many rows share, at the ends and between; columns that are constant, of two values, of whole
+// numbers, and of tiny differences: the scaled values must be the scaler's to the bit of float.
+TEST(OnnxScaler, QuantilesAreAsTheScalerTakesThem) {
+  constexpr std::size_t kFeatures = 6, kRows = 400;
+  RandomStream random(5, "test");
+  std::vector<double> values;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const auto whole = static_cast<double>(random.below(7));
+    values.insert(values.end(), {3.5, i % 3 == 0 ? 1.0 : 0.0, whole - 3, std::max(0.0, random.normal()),
+                                 1e9 + 1e-3 * random.normal(), std::pow(10.0, 40 * random.normal())});
+  }
+  const Scaler scaler = Scaler::fit_table(testing::view_of(values, kFeatures), Scaling::quantile);
+  // The rows themselves, what lies just beside them, between and beyond.
+  std::vector<double> rows = values;
+  // Beside 0 the smallest normal numbers: the graph takes those that are not for 0.
+  for (const double side : {-1e300, 1e300}) {
+    for (const double value : values)
+      rows.push_back(value == 0 ? std::copysign(std::numeric_limits<double>::min(), side)
+                                : std::nextafter(value, side));
+  }
+  for (const double value : values) rows.push_back(value * (1 + 0.01 * random.normal()));
+  for (const double value : values) rows.push_back(value + 10 * random.normal());
+  const RawRows raw = testing::view_of(rows, kFeatures);
+  Matrix<float> wanted(raw.size(), kFeatures);
+  scaler.transform(raw, 0, {wanted.values.data(), wanted.rows, wanted.cols});
+  GraphBuilder graph;
+  graph.file.outputs = {{add_scaler(graph, scaler, "x", {kFeatures}), OnnxType::f32, {}}};
+  const auto outputs = evaluate_onnx(
+      graph.file, {{"x", {.type = OnnxType::f64, .shape = {raw.size(), kFeatures}, .values = rows}}}, "test",
+      std::size_t{1} << 24);
+  const OnnxArray& found = outputs.at("scaled");
+  ASSERT_EQ(found.shape, (std::vector<std::size_t>{raw.size(), kFeatures}));
+  for (std::size_t k = 0; k < found.values.size(); ++k) {
+    const auto value = static_cast<double>(wanted.values.data()[k]);
+    // One step of float, where the last rounding goes the other way; near 0 one of double at 1.
+    ASSERT_NEAR(found.values[k], value, std::abs(value) * 1.2e-7 + 1e-15)
+        << "row " << k / kFeatures << ", feature " << k % kFeatures << ": " << rows[k];
+  }
 }
 
 TEST(Onnx, AnAlteredWeightIsFound) {
@@ -151,6 +188,30 @@ TEST(Onnx, AnAlteredThresholdIsFound) {
   file.metadata.at("deepsad.threshold") = threshold_to_json(above_all);
   EXPECT_THAT([&] { (void)check_onnx(bytes_of(file), "file.onnx", nullptr, pool); },
               ThrowsMessage<ModelError>(HasSubstr("its graph labels it otherwise")));
+}
+
+// Whatever the graph gives would lie within a tolerance below 0.
+TEST(Onnx, TheFilesTolerancesCountAndMustBeAboveZero) {
+  ThreadPool pool(1);
+  const auto bytes = to_onnx(small_model(), pool);
+  const auto with_tolerance = [&](const std::string& tolerance) {
+    OnnxFile file = onnx_from_bytes(bytes, "file.onnx");
+    auto probe = nlohmann::json::parse(file.metadata.at("deepsad.probe"));
+    probe["tolerances"][3] = "HERE";
+    std::string text = probe.dump();
+    file.metadata.at("deepsad.probe") = text.replace(text.find("\"HERE\""), 6, tolerance);
+    return bytes_of(file);
+  };
+  for (const char* refused : {"0", "-0.5", "-1e300"}) {
+    EXPECT_THAT([&] { (void)check_onnx(with_tolerance(refused), "file.onnx", nullptr, pool); },
+                ThrowsMessage<DataError>(
+                    AllOf(HasSubstr("file.onnx: damaged"), HasSubstr("in row 3, wanted a finite number"))));
+  }
+  EXPECT_THAT([&] { (void)check_onnx(with_tolerance("1e999"), "file.onnx", nullptr, pool); },
+              ThrowsMessage<DataError>(HasSubstr("file.onnx: damaged")));
+  // The graph computes in double, the model in float: they differ by more than this.
+  EXPECT_THAT([&] { (void)check_onnx(with_tolerance("1e-30"), "file.onnx", nullptr, pool); },
+              ThrowsMessage<ModelError>(HasSubstr("probe row 3")));
 }
 
 TEST(Onnx, AnotherModelsFileIsFound) {
@@ -195,15 +256,46 @@ TEST(Onnx, WhatIsNoFileOfOursIsRefusedWithTheReason) {
           "no node computes the output \"other\"");
 }
 
+/// The output of one node.
+OnnxArray run(OnnxNode node, std::map<std::string, OnnxArray> inputs) {
+  OnnxFile file;
+  node.outputs = {"y"};
+  file.nodes = {std::move(node)};
+  file.outputs = {{"y", OnnxType::f32, {}}};
+  return evaluate_onnx(file, std::move(inputs), "test").at("y");
+}
+
+TEST(OnnxEvaluation, AReshapeToOtherThanWholeExtentsIsRefused) {
+  const auto reshaped = [](std::vector<double> extents) {
+    const OnnxArray x{.type = OnnxType::f32, .shape = {3}, .values = {1, 2, 3}};
+    const OnnxArray shape{.type = OnnxType::f64, .shape = {extents.size()}, .values = std::move(extents)};
+    return run({"Reshape", {"x", "shape"}, {}}, {{"x", x}, {"shape", shape}});
+  };
+  EXPECT_EQ(reshaped({3, 1}).shape, (std::vector<std::size_t>{3, 1}));
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const std::vector<double>& extents :
+       {std::vector<double>{1.5, 2}, {-1, 3}, {-3, -1}, {std::nan(""), 3}, {kInfinity, 3}, {1e300, 3}}) {
+    EXPECT_THAT([&] { (void)reshaped(extents); }, ThrowsMessage<DataError>(HasSubstr("wanted whole extents")))
+        << ::testing::PrintToString(extents);
+  }
+}
+
+// Extents whose product is 2^64, that is 0, and one of 0.
+TEST(OnnxEvaluation, MapsWithoutElementsMayHaveAnyExtents) {
+  const std::size_t huge = std::size_t{1} << 62;
+  const OnnxArray x{.type = OnnxType::f32, .shape = {huge, 4, 0}, .values = {}};
+  const OnnxArray constants{.type = OnnxType::f32, .shape = {4}, .values = {1, 1, 1, 1}};
+  EXPECT_EQ(run({"BatchNormalization", {"x", "c", "c", "c", "c"}, {}}, {{"x", x}, {"c", constants}}).shape,
+            x.shape);
+  const OnnxArray maps{.type = OnnxType::f32, .shape = {1, huge, 0, 0}, .values = {}};
+  const OnnxArray kernels{.type = OnnxType::f32, .shape = {huge, 0, 3, 3}, .values = {}};
+  const OnnxAttribute kernel_shape{"kernel_shape", std::vector<std::int64_t>{3, 3}};
+  EXPECT_EQ(run({"ConvTranspose", {"x", "w"}, {}, {kernel_shape}}, {{"x", maps}, {"w", kernels}}).shape,
+            (std::vector<std::size_t>{1, 0, 2, 2}));
+}
+
 // Convolution, transposed convolution, pooling and upsampling by hand: the definitions of ONNX.
 TEST(OnnxEvaluation, OperatorsOnMapsAreAsDefined) {
-  const auto run = [](OnnxNode node, std::map<std::string, OnnxArray> inputs) {
-    OnnxFile file;
-    node.outputs = {"y"};
-    file.nodes = {std::move(node)};
-    file.outputs = {{"y", OnnxType::f32, {}}};
-    return evaluate_onnx(file, std::move(inputs), "test").at("y");
-  };
   const auto map = [](std::size_t h, std::size_t w, std::vector<double> values) {
     return OnnxArray{.type = OnnxType::f32, .shape = {1, 1, h, w}, .values = std::move(values)};
   };

@@ -28,6 +28,9 @@ using StateDict = std::vector<StateTensor>;
 /// leaves the others unchanged.
 [[nodiscard]] StateDict initial_state(const NetworkSpec& spec, std::uint64_t seed, std::string_view purpose);
 
+/// The tensor of this name, or nullptr.
+[[nodiscard]] const StateTensor* find_tensor(const StateDict& state, std::string_view name);
+
 /// The entries of `state` whose names start with `prefix`, with the prefix cut off.
 [[nodiscard]] StateDict without_prefix(const StateDict& state, std::string_view prefix);
 /// The same entries with `prefix` put before each name.
