@@ -45,7 +45,7 @@ struct Checkpoint {
 }
 
 Checkpoint read_checkpoint(const std::string& path) {
-  const TorchFile file = TorchFile::read(path);
+  TorchFile file = TorchFile::read(path);
   const Pickle& pickle = file.pickle();
   const PickleNode& top = pickle.top();
   if (top.kind != PickleKind::dict)
@@ -61,9 +61,8 @@ Checkpoint read_checkpoint(const std::string& path) {
       checkpoint.network = file.state_dict(value, kNetwork);
     } else if (key.text == kAutoencoder) {
       if (value.kind != PickleKind::none) checkpoint.autoencoder = file.state_dict(value, kAutoencoder);
-    } else if (key.text == kOurs && value.kind == PickleKind::dict) {
-      for (std::size_t k = 0; k + 1 < value.items.size(); k += 2)
-        checkpoint.ours[pickle[value.items[k]].text] = pickle[value.items[k + 1]].text;
+    } else if (key.text == kOurs) {
+      checkpoint.ours = file.texts(value, kOurs);
     } else {
       refuse(path,
              fmt::format(
@@ -282,7 +281,8 @@ std::vector<std::uint8_t> torch_checkpoint(const Model& model) {
   }
   TorchWriter writer;
   StateDict network, autoencoder;
-  for (const DetectorTensor& tensor : model.detector().tensors()) {
+  const std::vector<DetectorTensor> of_detector = model.detector().tensors();
+  for (const DetectorTensor& tensor : of_detector) {
     if (tensor.name == kCenter)
       writer.numbers(kCenter, tensor.values);
     else if (is_generative_method(method) ||
@@ -295,10 +295,8 @@ std::vector<std::uint8_t> torch_checkpoint(const Model& model) {
   if (!autoencoder.empty()) writer.state_dict(kAutoencoder, autoencoder);
   const Safetensors stored = read_safetensors(model.to_bytes(), "model");
   std::map<std::string, std::string> texts = stored.metadata;
-  const std::vector<DetectorTensor> of_detector = model.detector().tensors();
   for (const NamedTensor& tensor : stored.tensors) {
-    if (std::none_of(of_detector.begin(), of_detector.end(),
-                     [&](const DetectorTensor& other) { return other.name == tensor.name; }))
+    if (find_tensor(of_detector, tensor.name) == nullptr)
       texts[std::string(kTensorText) + tensor.name] = tensor_text(tensor);
   }
   writer.texts(kOurs, texts);

@@ -7,6 +7,8 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <set>
 #include <string_view>
 
 #include "deepsad/core/error.h"
@@ -122,6 +124,7 @@ void TorchFile::fill(const std::string& key, std::vector<std::uint8_t> bytes) {
     refuse(fmt::format("damaged: the storage {} has {} bytes, wanted {} elements of {}", printable(key),
                        bytes.size(), storage.n, width));
   }
+  room_ += kMostSharing * storage.n;
   storage.bytes = std::move(bytes);
 }
 
@@ -214,7 +217,7 @@ std::vector<std::uint64_t> TorchFile::whole_numbers(const PickleNode& node, cons
   return values;
 }
 
-StateTensor TorchFile::tensor(const PickleNode& given, const std::string& name) const {
+StateTensor TorchFile::tensor(const PickleNode& given, const std::string& name) {
   const PickleNode* node = &given;
   const auto argument = [&](std::size_t i) -> const PickleNode& {
     const PickleNode& arguments = pickle_[*node->arguments];
@@ -255,6 +258,12 @@ StateTensor TorchFile::tensor(const PickleNode& given, const std::string& name) 
         "{}: shape ({}) with strides ({}) from element {} on does not lie in its storage of {} elements",
         name, fmt::join(shape, ", "), fmt::join(strides, ", "), offset, storage.n));
   }
+  if (n > room_) {
+    refuse(fmt::format("{}: with it the tensors have more than {} times the elements of all storages; they "
+                       "share storages beyond what a network needs",
+                       name, kMostSharing));
+  }
+  room_ -= n;
   StateTensor tensor{
       .name = name, .shape = {shape.begin(), shape.end()}, .values = {}, .is_count = false, .count = 0};
   if (storage.type == kIntegers) {
@@ -286,19 +295,18 @@ StateTensor TorchFile::tensor(const PickleNode& given, const std::string& name) 
   return tensor;
 }
 
-StateDict TorchFile::state_dict(const PickleNode& node, const std::string& name) const {
+StateDict TorchFile::state_dict(const PickleNode& node, const std::string& name) {
   if (node.kind != PickleKind::dict && !(node.kind == PickleKind::call && node.text == kOrderedDict))
     refuse(fmt::format("{} is {}, wanted a state dict", name, in_words(node)));
   StateDict state;
+  std::set<std::string_view> names;
   for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
     const PickleNode& key = pickle_[node.items[i]];
     if (key.kind != PickleKind::text)
       refuse(fmt::format("{} has {} for a key, wanted a text", name, in_words(key)));
+    if (!names.insert(key.text).second) refuse(fmt::format("{} has {} twice", name, printable(key.text)));
     StateTensor entry = tensor(pickle_[node.items[i + 1]], fmt::format("{}: {}", name, printable(key.text)));
     entry.name = key.text;
-    if (std::any_of(state.begin(), state.end(),
-                    [&](const StateTensor& other) { return other.name == entry.name; }))
-      refuse(fmt::format("{} has {} twice", name, printable(key.text)));
     state.push_back(std::move(entry));
   }
   return state;
@@ -315,15 +323,16 @@ double TorchFile::number(const PickleNode& node, const std::string& name) const 
   if (arguments.items.size() != 2) wrong();
   const PickleNode& dtype = pickle_[arguments.items[0]];
   const PickleNode* content = &pickle_[arguments.items[1]];
-  std::string bytes = content->text;
+  std::string bytes;
   if (content->kind == PickleKind::call && content->text == kEncode) {
     const PickleNode& parts = pickle_[*content->arguments];
-    if (parts.items.empty()) wrong();
+    if (parts.items.empty() || pickle_[parts.items[0]].text.size() > 2 * sizeof(double)) wrong();
     const std::optional<std::string> decoded = latin1(pickle_[parts.items[0]].text);
     if (!decoded) wrong();
     bytes = *decoded;
-  } else if (content->kind != PickleKind::bytes) {
-    wrong();
+  } else {
+    if (content->kind != PickleKind::bytes || content->text.size() > sizeof(double)) wrong();
+    bytes = content->text;
   }
   if (dtype.kind != PickleKind::call || dtype.text != kDtype || pickle_[*dtype.arguments].items.empty())
     wrong();
@@ -339,7 +348,7 @@ double TorchFile::number(const PickleNode& node, const std::string& name) const 
   return value;
 }
 
-std::vector<float> TorchFile::numbers(const PickleNode& node, const std::string& name) const {
+std::vector<float> TorchFile::numbers(const PickleNode& node, const std::string& name) {
   if (node.kind == PickleKind::call && (node.text == kTensor || node.text == kParameter)) {
     StateTensor values = tensor(node, name);
     if (values.shape.size() != 1)
@@ -357,6 +366,25 @@ std::vector<float> TorchFile::numbers(const PickleNode& node, const std::string&
   return values;
 }
 
+std::map<std::string, std::string> TorchFile::texts(const PickleNode& node, const std::string& name) const {
+  if (node.kind != PickleKind::dict)
+    refuse(fmt::format("{} is {}, wanted a dict of texts", name, in_words(node)));
+  std::map<std::string, std::string> texts;
+  std::uint64_t room = kMostSharing * pickle_.n_bytes;
+  for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    const PickleNode &key = pickle_[node.items[i]], &value = pickle_[node.items[i + 1]];
+    if (key.kind != PickleKind::text || value.kind != PickleKind::text)
+      refuse(fmt::format("{} holds {} under {}, wanted texts", name, in_words(value), in_words(key)));
+    if (key.text.size() + value.text.size() > room) {
+      refuse(fmt::format("{}: with {} its texts have more than {} times the bytes of the pickle", name,
+                         printable(key.text), kMostSharing));
+    }
+    room -= key.text.size() + value.text.size();
+    texts[key.text] = value.text;
+  }
+  return texts;
+}
+
 namespace {
 
 // The opcodes of protocol 2 that values here are written with.
@@ -366,8 +394,12 @@ std::string little_endian(std::uint64_t value, std::size_t n) {
   return bytes;
 }
 
+// BINUNICODE, whose length has 32 bits; a longer text, 4 GiB, needs BINUNICODE8, of protocol 4.
 std::string pickled(std::string_view text) {
-  return "X" + little_endian(text.size(), 4) + std::string(text);
+  const bool is_long = text.size() > std::numeric_limits<std::uint32_t>::max();
+  std::string bytes = is_long ? "\x8d" : "X";
+  bytes += little_endian(text.size(), is_long ? 8 : 4);
+  return bytes.append(text);
 }
 
 // Up to 31 bits as BININT, else as LONG1.

@@ -14,6 +14,10 @@
 
 namespace deepsad {
 
+/// Tensors may share a storage, and texts their bytes, but all that is read is at most so many times what
+/// lies in the file: a small file cannot take much memory.
+inline constexpr std::uint64_t kMostSharing = 4;
+
 /// What a file holds: the pickled object, and the storages that its tensors lie in.
 class TorchFile {
  public:
@@ -24,12 +28,17 @@ class TorchFile {
   [[nodiscard]] const Pickle& pickle() const { return pickle_; }
   /// The tensor that a value is. float and double become float; int64 is accepted as a scalar only, a count.
   /// @param name for the result and for messages
-  /// @throws DataError if the value is no tensor, or reaches outside its storage, or holds NaN or infinity
-  [[nodiscard]] StateTensor tensor(const PickleNode& node, const std::string& name) const;
+  /// @throws DataError if the value is no tensor, or reaches outside its storage, or holds NaN or infinity,
+  /// or all that was asked for has kMostSharing times the elements of the file's storages
+  [[nodiscard]] StateTensor tensor(const PickleNode& node, const std::string& name);
   /// The tensors of a state dict, in its order. @throws DataError as tensor()
-  [[nodiscard]] StateDict state_dict(const PickleNode& node, const std::string& name) const;
+  [[nodiscard]] StateDict state_dict(const PickleNode& node, const std::string& name);
   /// The numbers of a list or of a tensor of one dimension. @throws DataError as tensor()
-  [[nodiscard]] std::vector<float> numbers(const PickleNode& node, const std::string& name) const;
+  [[nodiscard]] std::vector<float> numbers(const PickleNode& node, const std::string& name);
+  /// A dict of texts. @throws DataError if it is none, or the texts have kMostSharing times the bytes of the
+  /// pickle
+  [[nodiscard]] std::map<std::string, std::string> texts(const PickleNode& node,
+                                                         const std::string& name) const;
 
  private:
   struct Storage {
@@ -51,6 +60,7 @@ class TorchFile {
   std::string source_;
   Pickle pickle_;
   std::map<std::string, Storage> storages_;
+  std::uint64_t room_ = 0;  // elements that tensors may still have
 };
 
 /// Writes such a file, in the container before PyTorch 1.6: a dict of state dicts, lists of numbers and dicts

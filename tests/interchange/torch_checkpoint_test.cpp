@@ -169,6 +169,27 @@ TEST(TorchCheckpoint, ATensorMustLieInItsStorage) {
               HasSubstr(kRightButUnknown));
 }
 
+// Small files of many names, each for all of the storage: memory must not be their product.
+TEST(TorchCheckpoint, NamesThatShareAStorageAreRefusedBeyondAFewTimesItsSize) {
+  const auto checkpoint = [](std::size_t n_names) {
+    std::string names;
+    for (std::size_t i = 0; i < n_names; ++i)
+      names += text("layer" + std::to_string(i)) + Tensor{}.pickled();
+    return zipped("\x80\x02}" + text("net_dict") + "}(" + names + "us.", kTwoFloats);
+  };
+  EXPECT_THAT(refusal_of(checkpoint(4)), HasSubstr("none has its tensors: layer0 (1x2)"));
+  EXPECT_THAT(refusal_of(checkpoint(5)),
+              HasSubstr("net_dict: \"layer4\": with it the tensors have more than 4 times the elements"));
+  const auto twice = "}(" + text("a") + Tensor{}.pickled() + text("a") + Tensor{}.pickled() + "u";
+  EXPECT_THAT(refusal_of(zipped("\x80\x02}" + text("net_dict") + twice + "s.", kTwoFloats)),
+              HasSubstr("net_dict has \"a\" twice"));
+  // Texts of a file of ours that are one text: memo 0, then taken from there.
+  std::string texts = text("deepsad.0") + text(std::string(5000, 'x')) + "q" + std::string(1, '\0');
+  for (int i = 1; i < 9; ++i) texts += text("deepsad." + std::to_string(i)) + "h" + std::string(1, '\0');
+  EXPECT_THAT(refusal_of(zipped("\x80\x02}" + text("deepsad") + "}(" + texts + "us.", kTwoFloats)),
+              HasSubstr("deepsad: with \"deepsad.4\" its texts have more than 4 times the bytes"));
+}
+
 TEST(TorchCheckpoint, StoragesMustBeWhatTheFileHolds) {
   const auto refused = [](const Tensor& tensor, const std::string& storage, const char* why) {
     EXPECT_THAT(refusal_of(zipped(checkpoint_of(tensor), storage)), HasSubstr(why));
@@ -207,6 +228,9 @@ TEST(TorchCheckpoint, WhatStandsInItIsNamedWhereItIsWrong) {
   refused("}" + text("net_dict") + "Ns", "net_dict is None, wanted a state dict");
   refused("}" + text("net_dict") + "}K\x01Nss", "net_dict has the integer 1 for a key");
   refused("}" + text("net_dict") + "}" + text("a") + "Nss", "net_dict: \"a\" is None, wanted a tensor");
+  refused("}" + text("deepsad") + "]s", "deepsad is a list of 0, wanted a dict of texts");
+  refused("}" + text("deepsad") + "}" + text("a") + "K\x01ss",
+          "deepsad holds the integer 1 under the text \"a\", wanted texts");
   refused("}" + text("c") + "](" + text("x") + "es", "c holds the text \"x\", wanted numbers");
   refused("}" + text("c") + "](G" + "\x7f\xf0"s + std::string(6, '\0') + "es",
           "c holds inf, wanted finite numbers");
