@@ -33,7 +33,7 @@ bool view(const py::array& x, std::size_t d, std::size_t stride, RawRows& rows) 
 
 }  // namespace
 
-RawRows rows_of(const py::array& x, const std::string& name, std::vector<std::string> feature_names) {
+RawRows rows_of(const py::array& x, const std::string& name, std::span<const std::string> feature_names) {
   const auto refuse = [&](const std::string& found) {
     throw InvalidArgument(
         name + ": got " + found +
@@ -48,19 +48,13 @@ RawRows rows_of(const py::array& x, const std::string& name, std::vector<std::st
   const std::size_t stride = row_stride(x, d);
   constexpr auto kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
   if (stride == 0 || (x.flags() & kAligned) == 0) refuse("an array of another layout");
-  RawRows rows{.values = {}, .name = name, .feature_names = std::move(feature_names)};
+  RawRows rows{.values = {}, .name = name, .feature_names = feature_names};
   if (!view<double>(x, d, stride, rows) && !view<float>(x, d, stride, rows) &&
       !view<std::uint8_t>(x, d, stride, rows))
     refuse("an array of " + py::str(x.dtype()).cast<std::string>());
   // Names that the rows do not have one each are of no use in messages.
-  if (rows.feature_names.size() != d) rows.feature_names.clear();
+  if (rows.feature_names.size() != d) rows.feature_names = {};
   return rows;
-}
-
-RawRows part_of(const RawRows& rows, std::size_t first, std::size_t n) {
-  RawRows part{.values = {}, .name = rows.name, .feature_names = rows.feature_names};
-  std::visit([&](const auto& view) { part.values = view.rows_from(first, n); }, rows.values);
-  return part;
 }
 
 }  // namespace deepsad::python

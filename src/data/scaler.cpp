@@ -113,7 +113,8 @@ std::span<const double> as_doubles(MatrixView<const T> view, std::size_t i, std:
 
 struct Scaler::Names {
   std::string place;  // the file, or what stands for it
-  const std::vector<std::string>& features;
+  std::span<const std::string> features;
+  std::size_t first_row = 0;  // number of row 0
 
   [[nodiscard]] std::string feature(std::size_t j) const {
     return j < features.size() ? fmt::format("feature {} (\"{}\")", j, features[j])
@@ -125,7 +126,7 @@ struct Scaler::Names {
     throw DataError(fmt::format(
         "{}: row {}, {} (both counted from 0): found {}, wanted a finite number; remove or replace the "
         "missing values",
-        place, row, feature(static_cast<std::size_t>(bad - values.begin())), *bad));
+        place, first_row + row, feature(static_cast<std::size_t>(bad - values.begin())), *bad));
   }
 };
 
@@ -167,7 +168,7 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
 
 Scaler Scaler::fit_table(const RawRows& rows, Scaling scaling) {
   require_features(rows.n_features(), rows.name);
-  return fit_rows({rows.name, rows.feature_names}, rows.n_features(), all_rows(rows.size()), scaling,
+  return fit_rows({rows.name, rows.feature_names, rows.first_row}, rows.n_features(), all_rows(rows.size()), scaling,
                   [&](std::size_t row, std::vector<double>& buffer) {
                     return std::visit([&](const auto& view) { return as_doubles(view, row, buffer); },
                                       rows.values);
@@ -367,7 +368,7 @@ void Scaler::scale_row(const Names& names, std::span<const double> x, std::size_
       throw DataError(
           fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values ({} to "
                       "{}) that its scaled value is no longer a number",
-                      names.place, row, names.feature(j), x[j], quantiles.front(), quantiles.back()));
+                      names.place, names.first_row + row, names.feature(j), x[j], quantiles.front(), quantiles.back()));
     }
   }
   if (n_quantiles > 0) return;
@@ -379,7 +380,7 @@ void Scaler::scale_row(const Names& names, std::span<const double> x, std::size_
           fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values (mean "
                       "{}, standard deviation "
                       "{}) that its scaled value is no longer a number",
-                      names.place, row, names.feature(j), x[j], mean_[j], std_[j]));
+                      names.place, names.first_row + row, names.feature(j), x[j], mean_[j], std_[j]));
     }
   }
 }
@@ -416,7 +417,7 @@ void Scaler::transform(const RawRows& rows, std::size_t first, MatrixView<float>
         "[Scaler::transform] destination is {} x {}; wanted {} columns, and rows {} to {} are of {}",
         dst.rows(), dst.cols(), n_features_, first, first + dst.rows(), rows.size()));
   }
-  const Names names{rows.name, rows.feature_names};
+  const Names names{rows.name, rows.feature_names, rows.first_row};
   std::vector<double> buffer;
   for (std::size_t i = 0; i < dst.rows(); ++i) {
     const std::size_t row = first + i;
@@ -431,7 +432,7 @@ void Scaler::transform(const RawRows& rows, std::size_t first, MatrixView<float>
         throw DataError(
             fmt::format("{}: row {}, pixel {} (both counted from 0): found {}, wanted a whole number from 0 "
                         "to {}: the model was fitted on images of bytes",
-                        rows.name, row, j, x[j], kPixelMax));
+                        rows.name, rows.first_row + row, j, x[j], kPixelMax));
       }
       dst.row(i)[j] = static_cast<float>(x[j]) / static_cast<float>(kPixelMax);
     }

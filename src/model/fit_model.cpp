@@ -97,7 +97,7 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   schema.name = rows.name;
   schema.sample_shape =
       data.sample_shape.empty() ? std::vector<std::size_t>{rows.n_features()} : data.sample_shape;
-  schema.feature_names = rows.feature_names;
+  schema.feature_names.assign(rows.feature_names.begin(), rows.feature_names.end());
   std::unique_ptr<Detector> detector = choose_detector(options, schema, reference);
   if (schema.is_image() && options.scaling != "auto") {
     throw InvalidArgument(
@@ -138,7 +138,7 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   TrainingRows remembered =
       remember_training_rows(*detector, training, {}, training_rows_options(options), pool);
   fitted.model = std::make_shared<const Model>(Model(std::move(detector), std::move(scaler),
-                                                     schema.sample_shape, rows.feature_names,
+                                                     schema.sample_shape, schema.feature_names,
                                                      std::move(setup), summary_of(options, semi).dump())
                                                    .with_training_rows(std::move(remembered)));
   return fitted;

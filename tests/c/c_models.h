@@ -21,10 +21,12 @@ inline std::vector<double> example_rows() {
   return values;
 }
 
+inline const std::vector<std::string> kNames{"a", "b", "c", "d", "e"};
+
 inline RawRows view_of(const std::vector<double>& values) {
   return {.values = MatrixView<const double>(values.data(), values.size() / kFeatures, kFeatures),
           .name = "rows",
-          .feature_names = {"a", "b", "c", "d", "e"}};
+          .feature_names = kNames};
 }
 
 /// A model of the method, without calibration.

@@ -28,13 +28,14 @@ using testing::TempDir;
 using Json = nlohmann::json;
 
 constexpr std::size_t kFeatures = 6;
+const std::vector<std::string> kNames{"a", "b", "c", "d", "e", "f"};
 
 struct Rows {
   std::vector<double> values;
   [[nodiscard]] std::size_t size() const { return values.size() / kFeatures; }
   [[nodiscard]] RawRows raw() const {
     return {.values = MatrixView<const double>(values.data(), size(), kFeatures),
-            .feature_names = {"a", "b", "c", "d", "e", "f"}};
+            .feature_names = kNames};
   }
   [[nodiscard]] ModelRows for_model() const {
     ModelRows rows{.rows = raw(), .chosen = {}, .normal = {}, .ids = {}, .owner = nullptr};

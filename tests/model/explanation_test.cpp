@@ -264,8 +264,9 @@ TEST(ExplainTable, SumsTheFeaturesOfAColumn) {
                            static_cast<double>(random.below(2)), 0.0, 19000.0 + static_cast<double>(i)})
       values.push_back(v);
   }
+  const std::vector<std::string> feature_names = schema.feature_names();
   const RawRows rows{.values = MatrixView<const double>(values.data(), 200, d),
-                     .feature_names = schema.feature_names()};
+                     .feature_names = feature_names};
   const Model model =
       fit_model(quick("deep_sad"), {.rows = rows, .semi = {}, .sample_shape = {}}, {}, nullptr)
           .model->with_schema({.schema = schema, .label_map = {}, .truth_map = {}, .source = "t.csv"});

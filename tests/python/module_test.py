@@ -228,6 +228,10 @@ class Errors(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, r"X: row 7, feature 2 .*: found nan") as raised:
             model.score(x)
         self.assertIsInstance(raised.exception, deepsad.DataError)
+        far = np.zeros((20000, 4))  # scored in several parts, whose rows keep their numbers
+        far[17000, 3] = np.inf
+        with self.assertRaisesRegex(deepsad.DataError, r"X: row 17000, feature 3 .*: found inf"):
+            model.score(far)
         with self.assertRaisesRegex(deepsad.DataError, "3 features but the model was trained on 4"):
             model.score(np.zeros((2, 3)))
         for error in (deepsad.InvalidArgument, deepsad.DataError, deepsad.ModelError, deepsad.NumericError, deepsad.IoError):
