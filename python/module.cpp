@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "array_rows.h"
+#include "core/pool_cache.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/version.h"
 #include "deepsad/model/fit_model.h"
@@ -38,14 +39,16 @@ py::array_t<float> score(const Model& model, const py::array& x, int n_jobs) {
   float* const destination = scores.mutable_data();
   {
     const py::gil_scoped_release released;
-    ThreadPool pool(threads_of(n_jobs));
-    for (std::size_t first = 0; first < rows.size() || first == 0; first += kRowsBetweenSignals) {
-      const std::size_t n = std::min(kRowsBetweenSignals, rows.size() - first);
-      const std::vector<float> part = model.score(part_of(rows, first, n), pool);
-      std::copy(part.begin(), part.end(), destination + first);
-      const py::gil_scoped_acquire held;
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    }
+    static PoolCache pools;
+    pools.with(threads_of(n_jobs), [&](ThreadPool& pool) {
+      for (std::size_t first = 0; first < rows.size() || first == 0; first += kRowsBetweenSignals) {
+        const std::size_t n = std::min(kRowsBetweenSignals, rows.size() - first);
+        const std::vector<float> part = model.score(rows.rows_from(first, n), pool);
+        std::copy(part.begin(), part.end(), destination + first);
+        const py::gil_scoped_acquire held;
+        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      }
+    });
   }
   return scores;
 }
@@ -123,14 +126,15 @@ but that row. Larger = more anomalous. Pickling goes through the bytes of the mo
       .def("score", &score, py::arg("X"), py::kw_only(), py::arg("n_jobs") = 1,
            R"(Anomaly scores of raw rows, float32, larger = more anomalous.
 
-X: n rows of n_features numbers, or n images as they were given to the training. Rows of float64, float32 and uint8 whose
-values lie side by side are read where they are; anything else is copied first.
+X: n rows of n_features numbers, or n images as they were given to the training: float64, float32 or uint8, the values of a
+row side by side. They are read where they are, not copied.
 n_jobs: threads; -1 = all processors.
 
-Raises DataError if the number of features is not the model's, or a value is NaN or infinite (naming row and feature).)")
+Raises InvalidArgument for an array of another type or layout (naming the call that copies it) or a wrong n_jobs; DataError
+if the number of features is not the model's, or a value is NaN or infinite (naming row and feature). Ctrl-C ends it.)")
       .def("p_values", &p_values, py::arg("scores"),
            "Conformal p-values of scores, float64 in (0, 1].\n\nRaises InvalidArgument if the model is not "
-           "calibrated.")
+           "calibrated, NumericError for a score that is NaN.")
       .def("is_anomalous", &is_anomalous, py::arg("scores"),
            "Whether each score is larger than the model's threshold.\n\nRaises InvalidArgument if there is "
            "none.")

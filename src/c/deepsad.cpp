@@ -5,13 +5,13 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/pool_cache.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/parallel.h"
 #include "deepsad/core/version.h"
@@ -57,37 +57,6 @@ int null_pointer(const char* what) noexcept {
   std::snprintf(message, sizeof message, "%s is a null pointer", what);
   return fail(DEEPSAD_INVALID_ARGUMENT, message);
 }
-
-// Thread pools that calls leave behind for the next ones, so that a call starts no threads if one before it
-// did.
-class PoolCache {
- public:
-  template <class F>
-  void with(std::size_t n_threads, F&& f) {
-    std::unique_ptr<ThreadPool> pool = take(n_threads);
-    f(*pool);
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(pool));
-  }
-
- private:
-  std::unique_ptr<ThreadPool> take(std::size_t n_threads) {
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = std::ranges::find_if(
-          idle_, [&](const std::unique_ptr<ThreadPool>& pool) { return pool->n_threads() == n_threads; });
-      if (found != idle_.end()) {
-        std::unique_ptr<ThreadPool> pool = std::move(*found);
-        idle_.erase(found);
-        return pool;
-      }
-    }
-    return std::make_unique<ThreadPool>(n_threads);
-  }
-
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<ThreadPool>> idle_;
-};
 
 }  // namespace
 

@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <memory>
 
@@ -112,6 +116,40 @@ TEST(CInterface, ErrorsHaveACodeAndWords) {
   const Handle with_scores = handle_of(calibrated(plain_model("isolation_forest")));
   const float nan = std::nanf("");
   EXPECT_EQ(deepsad_model_p_values(with_scores.get(), &nan, 1, &number), DEEPSAD_FAILED);
+}
+
+std::ptrdiff_t n_threads_of_this_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return std::distance(begin(tasks), end(tasks));
+}
+
+// A child has none of the threads that its parent's calls left behind for the next ones.
+TEST(CInterface, AChildProcessMayUseAndFreeAModelThatItsParentScoredWith) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the thread sanitizer knows no threads in a child of a process that has some";
+#endif
+  const std::vector<double> rows = example_rows();
+  for (const bool scores_first : {true, false}) {
+    Handle model = handle_of(plain_model("isolation_forest"));
+    const auto score = [&](std::vector<float>& scores) {
+      return deepsad_model_score_double(model.get(), rows.data(), kRows, 0, 3, scores.data());
+    };
+    std::vector<float> in_parent(kRows), in_child(kRows);
+    ASSERT_EQ(score(in_parent), DEEPSAD_OK);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      alarm(30);  // ends a child that waits for threads that it does not have
+      const bool same = !scores_first ||
+                        (score(in_child) == DEEPSAD_OK && score(in_child) == DEEPSAD_OK &&
+                         in_child == in_parent && n_threads_of_this_process() == 3);
+      model.reset();
+      _exit(same ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
+  }
 }
 
 TEST(CInterface, ALongErrorTextIsCutAndEnded) {

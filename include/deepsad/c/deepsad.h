@@ -7,11 +7,13 @@
  * same bits in every call, at any number of threads, and in the program `deepsad score`.
  *
  * Threads: everything may be called from any number of threads at once, on one model or several, except that
- * a model is freed once, when no other call uses it.
+ * a model is freed once, when no other call uses it. A process that was forked may use the models it
+ * inherits, if no other thread was in a call at that moment.
  *
  * Errors: functions that can fail return one of the DEEPSAD_ codes below and leave their outputs as they
  * were, but for the buffers that a failing call was filling. deepsad_last_error() says in words what was
- * wrong. Nothing is printed, nothing throws, nothing exits.
+ * wrong. Each may return DEEPSAD_INVALID_ARGUMENT for a null pointer and DEEPSAD_OUT_OF_MEMORY; what else is
+ * listed with it. Nothing is printed, nothing throws, nothing exits.
  *
  * Stability: programs compiled with this header keep working with any later library whose
  * deepsad_abi_version() is the same. Functions and codes may be added within a version; none changes or goes.
@@ -36,13 +38,11 @@ extern "C" {
 
 /* What functions return. Below 6 the numbers are those of the program's exit codes. */
 #define DEEPSAD_OK 0
-#define DEEPSAD_FAILED \
-  1 /* a file that cannot be read, a computation that left the real numbers, anything else */
+#define DEEPSAD_FAILED 1           /* a file that cannot be read, a score that is NaN, anything else */
 #define DEEPSAD_INVALID_ARGUMENT 2 /* a null pointer, a length that does not fit */
 #define DEEPSAD_BAD_DATA 3         /* a row holds NaN, infinity, or what the model was not trained on */
-#define DEEPSAD_BAD_MODEL 4 /* the model file is truncated, altered, foreign, or newer than this library */
-#define DEEPSAD_NOT_CALIBRATED \
-  6 /* the model has no threshold, or no calibration scores to take p-values from */
+#define DEEPSAD_BAD_MODEL 4        /* the model file is truncated, altered, foreign or too new */
+#define DEEPSAD_NOT_CALIBRATED 6   /* the model has no threshold, or no calibration scores */
 #define DEEPSAD_OUT_OF_MEMORY 7
 
 /* A trained model. Immutable. */
@@ -61,7 +61,7 @@ DEEPSAD_C_API const char* deepsad_last_error(void);
  * Errors: DEEPSAD_FAILED (cannot be read), DEEPSAD_BAD_MODEL. */
 DEEPSAD_C_API int deepsad_model_load(const char* path, deepsad_model** model);
 /* The same from the file's bytes in memory, which are not needed afterwards. `name` stands for the file in
- * messages; NULL: "model". */
+ * messages; NULL: "model". Errors: DEEPSAD_BAD_MODEL. */
 DEEPSAD_C_API int deepsad_model_load_memory(const void* bytes, size_t n_bytes, const char* name,
                                             deepsad_model** model);
 /* Frees a model; NULL is allowed. */
@@ -76,12 +76,15 @@ DEEPSAD_C_API size_t deepsad_model_n_features(const deepsad_model* model);
 DEEPSAD_C_API const char* deepsad_model_feature_name(const deepsad_model* model, size_t feature);
 
 /* scores[i] = the model's score of row i.
- * rows       n_rows rows of deepsad_model_n_features() values. Of a table: any finite numbers. Of images:
- * whole numbers in 0..255, [channel][y][x]. May be NULL if n_rows is 0. stride     values from the start of a
- * row to the start of the next; 0 = n_features, rows without gaps n_threads  0 = as many as the process may
- * use. With 1 the calling thread does all the work, and a model that was scored before needs no set-up:
- * microseconds for a small network. scores     room for n_rows values Errors: DEEPSAD_INVALID_ARGUMENT,
- * DEEPSAD_BAD_DATA (names row and feature). */
+ * - rows: n_rows rows of deepsad_model_n_features() values. Of a table: any finite numbers. Of images: whole
+ *   numbers in 0..255, [channel][y][x]. May be NULL if n_rows is 0.
+ * - stride: values from the start of a row to the start of the next; 0 = n_features, rows without gaps.
+ * - n_threads: 0 = as many as the process may use. With 1 the calling thread does all the work, and a model
+ *   that was scored before needs no set-up: microseconds for a small network.
+ * - scores: room for n_rows values; may be NULL if n_rows is 0.
+ *
+ * Errors: DEEPSAD_INVALID_ARGUMENT (stride below n_features), DEEPSAD_BAD_DATA (names row and feature),
+ * DEEPSAD_FAILED (the system starts no more threads). */
 DEEPSAD_C_API int deepsad_model_score_float(const deepsad_model* model, const float* rows, size_t n_rows,
                                             size_t stride, size_t n_threads, float* scores);
 DEEPSAD_C_API int deepsad_model_score_double(const deepsad_model* model, const double* rows, size_t n_rows,
