@@ -49,7 +49,7 @@ OptionValue value_of(const std::string& name, const py::handle& value) {
                         ", wanted a number, text, True, False, None or a list of whole numbers");
 }
 
-// As merge_options(), but for the check of the whole, which fit_model() does when it has seen the rows.
+// fit_model() checks the whole when it has seen the rows.
 TrainOptions options_from(const py::dict& given) {
   OptionLayer layer;
   for (const auto& [key, value] : given) {
@@ -58,22 +58,7 @@ TrainOptions options_from(const py::dict& given) {
     if (option == nullptr) throw InvalidArgument("unknown option \"" + name + "\"");
     layer.push_back({option, value_of(name, value), "option " + name});
   }
-  const auto apply = [&](TrainOptions& options, auto&& wanted) {
-    for (const OptionAssignment& assignment : layer) {
-      if (!wanted(assignment.option->name)) continue;
-      try {
-        assignment.option->set(options, assignment.value);
-      } catch (const InvalidArgument& error) {
-        throw InvalidArgument(assignment.place + ": " + error.what());
-      }
-    }
-  };
-  TrainOptions start;
-  apply(start,
-        [](const std::string& name) { return name == "preset" || name == "compat" || name == "method"; });
-  TrainOptions options = starting_options(start.preset, start.compat, start.method);
-  apply(options, [](const std::string&) { return true; });
-  return options;
+  return merge_unchecked({layer});
 }
 
 py::object python_value(const OptionValue& value) {
@@ -261,7 +246,10 @@ X: as Model.score; nothing is held out.
 y: +1 known normal, -1 known anomaly, 0 unlabelled, a row; None: all unlabelled.
 sample_shape: (channels, height, width) for images; empty: a table.
 on_progress(Progress), on_message(level, text): called in this thread. What they raise ends the training after its step
-and comes out of fit(), as KeyboardInterrupt does.)");
+and comes out of fit(), as KeyboardInterrupt does.
+
+Raises InvalidArgument (an option, a label, an array's layout), DataError (a value that is NaN or infinite) or NumericError
+(a loss that left the real numbers), in the words of `deepsad train`.)");
 }
 
 }  // namespace deepsad::python

@@ -47,7 +47,7 @@ def _semi_labels(y: ArrayLike, n_rows: int) -> NDArray[np.int8]:
             f"y: {np.count_nonzero(~known)} rows are labelled otherwise than +1 (normal), -1 (anomalous) or 0 (unlabelled), "
             f"the first is row {first} with {float(y[first]):g}; they count as unlabelled",
             LabelWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return np.where(known, y, 0).astype(np.int8)
 
@@ -90,6 +90,9 @@ class _Detector(OutlierMixin, BaseEstimator):
         options["num_threads"] = {-1: 0}.get(self._n_threads(), self._n_threads())
         return options
 
+    def _check_labels(self, y: ArrayLike | None) -> None:
+        """Raises InvalidArgument if there are too few labels for the method."""
+
     def _n_threads(self) -> int:
         return 1 if self.n_jobs is None else self.n_jobs
 
@@ -103,6 +106,12 @@ class _Detector(OutlierMixin, BaseEstimator):
 
         Raises InvalidArgument or DataError, both ValueErrors. Ctrl-C ends the training after its current step.
         """
+        self._fit_scores(X, y)
+        return self
+
+    def _fit_scores(self, X: ArrayLike, y: ArrayLike | None) -> NDArray[np.float64]:
+        """fit(), and score_samples() of the rows that it trained on."""
+        self._check_labels(y)
         X = self._validate_data(X, dtype=_DTYPES, ensure_min_samples=2)
         labels = None if y is None else _semi_labels(y, X.shape[0])
         if not 0 < self.contamination <= 0.5:
@@ -120,12 +129,12 @@ class _Detector(OutlierMixin, BaseEstimator):
         self.phases_ = fitted.phases
         self.findings_ = fitted.findings
         for name, text in self.findings_:
-            warnings.warn(f"{name}: {text}", TrainingWarning, stacklevel=2)
+            warnings.warn(f"{name}: {text}", TrainingWarning, stacklevel=3)
         scores = -fitted.model.score(rows, n_jobs=self._n_threads()).astype(np.float64)
         self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
         # The same threshold for whoever loads the model, score > -offset_ being score_samples < offset_.
         self.model_ = fitted.model._with_contamination_threshold(-self.offset_, self.contamination, len(scores))
-        return self
+        return scores
 
     def _scores(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self, "model_")
@@ -143,13 +152,16 @@ class _Detector(OutlierMixin, BaseEstimator):
         """score_samples(X) - offset_: negative for rows that predict() calls anomalous."""
         return self.score_samples(X) - self.offset_
 
+    def _predicted(self, scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.where(scores - self.offset_ < 0, -1, 1)
+
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """+1 for normal rows, -1 for anomalous ones."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        return self._predicted(self.score_samples(X))
 
     def fit_predict(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.int64]:
         """fit(X, y).predict(X)."""
-        return self.fit(X, y).predict(X)
+        return self._predicted(self._fit_scores(X, y))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model file, which deepsad.load(), `deepsad score` and the C interface read.
@@ -322,15 +334,12 @@ class _NeedsLabels:
         reason = f"{type(self).__name__} needs labelled rows, which this check does not give"
         return {"requires_y": True, "_xfail_checks": {check: reason for check in self._checks_without_labels}}
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None):
+    def _check_labels(self, y: ArrayLike | None) -> None:
         if y is None:
             raise InvalidArgument(
                 f"{type(self).__name__} requires y to be passed, but the target y is None; label rows +1 (normal) or -1 "
                 "(anomalous), 0 being unlabelled"
             )
-        return super().fit(X, y)
-
-    fit.__doc__ = _Detector.fit.__doc__
 
 
 @_documented(

@@ -44,9 +44,9 @@ class PyODDetector(BaseEstimator):
                 raise InvalidArgument("y: wanted 1 for a known anomaly and 0 for every other row")
             semi = np.where(y == 1, -1, 1 if self.zeros == "normal" else 0)
         estimator = DeepSAD() if self.estimator is None else clone(self.estimator)
-        self.estimator_ = estimator.set_params(contamination=self.contamination).fit(X, semi)
+        self.estimator_ = estimator.set_params(contamination=self.contamination)
+        self.decision_scores_ = -self.estimator_._fit_scores(X, semi)
         self.n_features_in_ = self.estimator_.n_features_in_
-        self.decision_scores_ = self.decision_function(X)
         self.threshold_ = -self.estimator_.offset_
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         self._mu = float(np.mean(self.decision_scores_))

@@ -849,7 +849,7 @@ void apply_layer(TrainOptions& options, const OptionLayer& layer) {
   }
 }
 
-TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
+TrainOptions merge_unchecked(const std::vector<OptionLayer>& layers) {
   TrainOptions start;
   for (const OptionLayer& layer : layers)
     for (const OptionAssignment& assignment : layer)
@@ -862,6 +862,11 @@ TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
     options.lr_milestone = options.ae_lr_milestone = options.vae_lr_milestone = {};
   }
   for (const OptionLayer& layer : layers) apply_layer(options, layer);
+  return options;
+}
+
+TrainOptions merge_options(const std::vector<OptionLayer>& layers) {
+  TrainOptions options = merge_unchecked(layers);
   validate(options);
   return options;
 }

@@ -7,6 +7,7 @@ import tempfile
 import unittest
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from sklearn.base import clone
@@ -56,10 +57,10 @@ class Labelled:
 
     _checks_without_labels = ()
 
-    def fit(self, X, y=None):
+    def _fit_scores(self, X, y):
         if y is not None or getattr(X, "shape", np.shape(np.asarray(X)))[0] > 50:
             y = np.arange(getattr(X, "shape", np.shape(np.asarray(X)))[0]) % 3 - 1
-        return super().fit(X, y)
+        return super()._fit_scores(X, y)
 
 
 class LabelledM2(Labelled, deepsad.M2):
@@ -163,6 +164,16 @@ class Estimators(unittest.TestCase):
         np.testing.assert_array_equal(quick("DeepSAD").fit(x).score_samples(x),
                                       quick("DeepSAD").fit(x, np.zeros(len(x))).score_samples(x))
         np.testing.assert_array_equal(quick("DeepSAD").fit_predict(x, y), quick("DeepSAD").fit(x, y).predict(x))
+
+    def test_training_rows_are_scored_once(self):
+        x, y = data()
+        for estimator in (quick("IsolationForest"), deepsad.PyODDetector(quick("IsolationForest"))):
+            known = y if isinstance(estimator, deepsad.IsolationForest) else y == -1
+            calls = []
+            score = estimators.Model.score
+            with mock.patch.object(estimators.Model, "score", lambda *a, **k: calls.append(1) or score(*a, **k)):
+                estimator.fit_predict(x, known)
+            self.assertEqual(len(calls), 1)
 
     def test_other_labels_are_named(self):
         x, y = data()

@@ -10,7 +10,7 @@ import importlib.metadata as m, pathlib, deepsad
 assert pathlib.Path(deepsad.__file__).is_relative_to('${WORK}'), deepsad.__file__
 about = m.distribution('deepsad')
 assert about.version == deepsad.__version__, about.version
-assert sorted(about.requires) == ['numpy', 'scikit-learn>=1.2', 'scipy'], about.requires
+assert sorted(about.requires) == ['numpy', 'scikit-learn>=1.2,<1.6', 'scipy'], about.requires
 files = {str(f) for f in about.files}
 assert {'deepsad/py.typed', 'deepsad/_core.pyi', 'deepsad/estimators.py', 'deepsad/pyod.py'} <= files, files
 deepsad.IsolationForest(n_estimators=5).fit([[0.0], [1.0], [2.0], [9.0]])

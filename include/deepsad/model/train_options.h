@@ -180,6 +180,10 @@ void apply_layer(TrainOptions& options, const OptionLayer& layer);
 /// @throws InvalidArgument "PLACE: got X, wanted Y", or what validate() throws.
 [[nodiscard]] TrainOptions merge_options(const std::vector<OptionLayer>& layers);
 
+/// The same without the check of the whole, for callers whose data the check needs.
+/// @throws InvalidArgument "PLACE: got X, wanted Y"
+[[nodiscard]] TrainOptions merge_unchecked(const std::vector<OptionLayer>& layers);
+
 /// Starting values of a preset (none, readme, paper), a compatibility mode (none, reference) and a method:
 /// - readme: the training of the example command in the reference's README;
 /// - paper: what the paper prints in its section on experiments (arXiv 1906.02694v2), where it differs;
