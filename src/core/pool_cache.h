@@ -65,8 +65,9 @@ class PoolCache {
     Idle& idle = mine();
     {
       const std::lock_guard lock(idle.mutex);
-      const auto found = std::ranges::find_if(
-          idle.pools, [&](const std::unique_ptr<ThreadPool>& pool) { return pool->n_threads() == n_threads; });
+      const auto found = std::ranges::find_if(idle.pools, [&](const std::unique_ptr<ThreadPool>& pool) {
+        return pool->n_threads() == n_threads;
+      });
       if (found != idle.pools.end()) {
         std::unique_ptr<ThreadPool> pool = std::move(*found);
         idle.pools.erase(found);

@@ -168,8 +168,8 @@ Scaler Scaler::fit_table(const Dataset& data, std::span<const std::uint32_t> row
 
 Scaler Scaler::fit_table(const RawRows& rows, Scaling scaling) {
   require_features(rows.n_features(), rows.name);
-  return fit_rows({rows.name, rows.feature_names, rows.first_row}, rows.n_features(), all_rows(rows.size()), scaling,
-                  [&](std::size_t row, std::vector<double>& buffer) {
+  return fit_rows({rows.name, rows.feature_names, rows.first_row}, rows.n_features(), all_rows(rows.size()),
+                  scaling, [&](std::size_t row, std::vector<double>& buffer) {
                     return std::visit([&](const auto& view) { return as_doubles(view, row, buffer); },
                                       rows.values);
                   });
@@ -365,10 +365,10 @@ void Scaler::scale_row(const Names& names, std::span<const double> x, std::size_
     const std::span<const double> quantiles = std::span(quantiles_).subspan(j * n_quantiles, n_quantiles);
     dst[j] = static_cast<float>(share_below(quantiles, x[j]));
     if (!std::isfinite(dst[j])) {
-      throw DataError(
-          fmt::format("{}: row {}, {} (both counted from 0): {} lies so far from the training values ({} to "
-                      "{}) that its scaled value is no longer a number",
-                      names.place, names.first_row + row, names.feature(j), x[j], quantiles.front(), quantiles.back()));
+      throw DataError(fmt::format(
+          "{}: row {}, {} (both counted from 0): {} lies so far from the training values ({} to "
+          "{}) that its scaled value is no longer a number",
+          names.place, names.first_row + row, names.feature(j), x[j], quantiles.front(), quantiles.back()));
     }
   }
   if (n_quantiles > 0) return;

@@ -88,18 +88,19 @@ void check_units(const NetworkSpec& spec, const StateDict& state, bool outputs, 
                  ThreadPool& pool, std::vector<Finding>& findings) {
   if (x.rows() < kLeastRowsForUnits) return;
   const std::size_t n = std::min(x.rows(), kRowsForUnits);
-  Matrix<float> sample(n, x.cols());
-  for (std::size_t i = 0; i < n; ++i) std::ranges::copy(x.row(i * x.rows() / n), sample.row(i).begin());
-  NetworkSpec part{.input = spec.input, .layers = {}};
+  Matrix<float> values(n, x.cols());
+  for (std::size_t i = 0; i < n; ++i) std::ranges::copy(x.row(i * x.rows() / n), values.row(i).begin());
+  NetworkSpec part{.input = spec.input, .layers = {}};  // from the layer looked at last on
   for (std::size_t k = 0; k < spec.layers.size(); ++k) {
     part.layers.push_back(spec.layers[k]);
     const LayerKind kind = spec.layers[k].kind;
     const bool hidden = kind == LayerKind::leaky_relu || kind == LayerKind::sigmoid;
     const bool last = k + 1 == spec.layers.size();
     if (last ? !outputs : !hidden) continue;
-    const Matrix<float> values =
-        network_outputs(part, tensors_for(part, state), {sample.values.data(), n, sample.cols}, pool);
-    const std::size_t n_units = output_shape(part)[0];
+    values = network_outputs(part, tensors_for(part, state), {values.values.data(), n, values.cols}, pool);
+    const Shape shape = output_shape(part);
+    const std::size_t n_units = shape[0];
+    part = {.input = shape, .layers = {}};
     const std::size_t n_dead = dead_units(values, n_units);
     if (2 * n_dead <= n_units) continue;
     findings.push_back(

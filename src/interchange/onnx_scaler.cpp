@@ -18,7 +18,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// b borders below it lies in piece b and becomes start[b] + (x - base[b]) / width[b], counted in steps from
 /// one quantile to the next.
 struct Pieces {
-  std::vector<double> borders;            // ascending
+  std::vector<double> borders;             // ascending
   std::vector<double> base, width, start;  // one more each
 
   void add(double from, double per_step, double steps_before) {
@@ -36,7 +36,8 @@ Pieces pieces_of(std::span<const double> quantiles) {
   // The largest number below a quantile, but none below the one before it; below 0 a normal one, which
   // runtimes that take subnormal numbers for 0 can tell from it.
   const auto below = [](double quantile, double before) {
-    const double next = quantile == 0 ? -std::numeric_limits<double>::min() : std::nextafter(quantile, before);
+    const double next =
+        quantile == 0 ? -std::numeric_limits<double>::min() : std::nextafter(quantile, before);
     return std::max(next, before);
   };
   const auto steps = static_cast<double>(std::max<std::size_t>(quantiles.size(), 2) - 1);
@@ -93,7 +94,9 @@ std::string add_quantiles(GraphBuilder& graph, const Scaler& scaler, const std::
     append(all.width, feature.width);
     append(all.start, feature.start);
   }
-  const auto name = [](const char* what, std::size_t step) { return fmt::format("scaler.{}_{}", what, step); };
+  const auto name = [](const char* what, std::size_t step) {
+    return fmt::format("scaler.{}_{}", what, step);
+  };
   // For each feature the place, in lists of n_pieces a feature, that lies so far in it.
   const auto places = [&](const std::string& called, std::size_t within) {
     std::vector<std::int64_t> values(d);

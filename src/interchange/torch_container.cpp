@@ -259,9 +259,10 @@ StateTensor TorchFile::tensor(const PickleNode& given, const std::string& name) 
         name, fmt::join(shape, ", "), fmt::join(strides, ", "), offset, storage.n));
   }
   if (n > room_) {
-    refuse(fmt::format("{}: with it the tensors have more than {} times the elements of all storages; they "
-                       "share storages beyond what a network needs",
-                       name, kMostSharing));
+    refuse(
+        fmt::format("{}: with it the tensors have more than {} times the elements of all storages; they "
+                    "share storages beyond what a network needs",
+                    name, kMostSharing));
   }
   room_ -= n;
   StateTensor tensor{

@@ -311,11 +311,7 @@ Model Model::from_bytes(std::span<const std::uint8_t> bytes, const std::string& 
   // The version is looked at before the checksum, so that a file of a later version is called that.
   Safetensors file = read_safetensors(bytes, name);
   const auto text = [&](const char* key) -> const std::string& {
-    const auto entry = file.metadata.find(key);
-    if (entry == file.metadata.end()) {
-      throw ModelError(fmt::format("{}: not a deepsad model: its metadata lacks \"{}\"", name, key));
-    }
-    return entry->second;
+    return metadata_text(file, key, name + ": not a deepsad model");
   };
   const std::string& format = text(kFormatVersion);
   if (!is_readable_version(format)) {

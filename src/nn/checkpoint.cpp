@@ -81,10 +81,7 @@ void RunCheckpoint::open(std::string path) {
   if (!std::filesystem::exists(path_)) return;
   const Safetensors file = read_container(path_);
   const auto text = [&](const char* key) -> const std::string& {
-    const auto entry = file.metadata.find(key);
-    if (entry == file.metadata.end())
-      throw ModelError(fmt::format("{}: not a checkpoint of a training run: it lacks \"{}\"", path_, key));
-    return entry->second;
+    return metadata_text(file, key, path_ + ": not a checkpoint of a training run");
   };
   if (text(kVersion) != version()) {
     throw ModelError(fmt::format(

@@ -220,9 +220,14 @@ struct NewFile::State {
   void require(int error) const {
     if (error != 0) throw IoError(posix::write_error(path, error, n_bytes));
   }
+  void flush() {
+    require(temporary.append(waiting));
+    waiting.clear();
+  }
   std::string path;
   TemporaryFile temporary;
   std::size_t n_bytes = 0;
+  std::string waiting;  // appended, but not written yet
 };
 
 NewFile::NewFile(std::string path) {
@@ -232,11 +237,14 @@ NewFile::NewFile(std::string path) {
 NewFile::~NewFile() = default;
 
 void NewFile::append(std::string_view text) {
+  constexpr std::size_t kPortion = std::size_t{1} << 16;
   state_->n_bytes += text.size();
-  state_->require(state_->temporary.append(text));
+  state_->waiting += text;
+  if (state_->waiting.size() >= kPortion) state_->flush();
 }
 
 void NewFile::commit() {
+  state_->flush();
   state_->require(state_->temporary.finish());
   state_->require(publish(state_->temporary.name(), state_->path.c_str()));
   state_->temporary.keep();

@@ -446,6 +446,12 @@ template std::vector<double> tensor_values(const NamedTensor&, const std::string
 template std::vector<std::int64_t> tensor_values(const NamedTensor&, const std::string&);
 template std::vector<std::uint8_t> tensor_values(const NamedTensor&, const std::string&);
 
+const std::string& metadata_text(const Safetensors& file, const std::string& key, const std::string& what) {
+  const auto entry = file.metadata.find(key);
+  if (entry == file.metadata.end()) throw ModelError(fmt::format("{}: its metadata lacks \"{}\"", what, key));
+  return entry->second;
+}
+
 std::vector<std::uint8_t> write_safetensors(const Safetensors& content) {
   check_content(content);
   const std::vector<std::size_t> order = payload_order(content.tensors);

@@ -140,9 +140,8 @@ TEST(CInterface, AChildProcessMayUseAndFreeAModelThatItsParentScoredWith) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       alarm(30);  // ends a child that waits for threads that it does not have
-      const bool same = !scores_first ||
-                        (score(in_child) == DEEPSAD_OK && score(in_child) == DEEPSAD_OK &&
-                         in_child == in_parent && n_threads_of_this_process() == 3);
+      const bool same = !scores_first || (score(in_child) == DEEPSAD_OK && score(in_child) == DEEPSAD_OK &&
+                                          in_child == in_parent && n_threads_of_this_process() == 3);
       model.reset();
       _exit(same ? 0 : 1);
     }

@@ -173,8 +173,7 @@ TEST(TorchCheckpoint, ATensorMustLieInItsStorage) {
 TEST(TorchCheckpoint, NamesThatShareAStorageAreRefusedBeyondAFewTimesItsSize) {
   const auto checkpoint = [](std::size_t n_names) {
     std::string names;
-    for (std::size_t i = 0; i < n_names; ++i)
-      names += text("layer" + std::to_string(i)) + Tensor{}.pickled();
+    for (std::size_t i = 0; i < n_names; ++i) names += text("layer" + std::to_string(i)) + Tensor{}.pickled();
     return zipped("\x80\x02}" + text("net_dict") + "}(" + names + "us.", kTwoFloats);
   };
   EXPECT_THAT(refusal_of(checkpoint(4)), HasSubstr("none has its tensors: layer0 (1x2)"));

@@ -34,8 +34,7 @@ struct Rows {
   std::vector<double> values;
   [[nodiscard]] std::size_t size() const { return values.size() / kFeatures; }
   [[nodiscard]] RawRows raw() const {
-    return {.values = MatrixView<const double>(values.data(), size(), kFeatures),
-            .feature_names = kNames};
+    return {.values = MatrixView<const double>(values.data(), size(), kFeatures), .feature_names = kNames};
   }
   [[nodiscard]] ModelRows for_model() const {
     ModelRows rows{.rows = raw(), .chosen = {}, .normal = {}, .ids = {}, .owner = nullptr};

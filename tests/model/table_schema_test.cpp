@@ -43,8 +43,7 @@ Model forest(std::size_t d, std::vector<std::string> names) {
   options.seed = 3;
   options.example_rows = 0;
   options.training_profile = false;
-  const RawRows rows{.values = MatrixView<const double>(values.data(), 20, d),
-                     .feature_names = names};
+  const RawRows rows{.values = MatrixView<const double>(values.data(), 20, d), .feature_names = names};
   return *fit_model(options, {.rows = rows, .semi = {}, .sample_shape = {}}, Observer{}, nullptr).model;
 }
 

@@ -35,6 +35,7 @@ class NewFile {
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
 
+  /// Short texts are written together, so that a full disk may be noticed by a later call.
   /// @throws IoError if the disk is full or a size limit is reached
   void append(std::string_view text);
   /// Puts everything on the disk and gives the file its name; nothing may be appended after it.

@@ -55,6 +55,11 @@ struct Safetensors {
   bool operator==(const Safetensors&) const = default;
 };
 
+/// The text under a key. @throws ModelError "WHAT: its metadata lacks "KEY"" if there is none
+/// @param what file and kind for the message: "FILE: not a deepsad model"
+[[nodiscard]] const std::string& metadata_text(const Safetensors& file, const std::string& key,
+                                               const std::string& what);
+
 /// The most bytes a header may have; the limit of the published format.
 inline constexpr std::uint64_t kMaxSafetensorsHeader = 100'000'000;
 
