@@ -367,7 +367,7 @@ class ColumnFindings {
     for (const bool at_top : {false, true}) {
       const double value = at_top ? values.back() : values.front();
       if (std::ranges::find(kSentinels, value) == kSentinels.end()) continue;
-      const auto [first, last] = std::ranges::equal_range(values, value);
+      const auto [first, last] = std::equal_range(values.begin(), values.end(), value);
       const auto n = static_cast<std::size_t>(last - first);
       constexpr std::size_t kRepeated = 3;
       if (n < kRepeated || values.size() - n < kFewRows) continue;
