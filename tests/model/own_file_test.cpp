@@ -140,6 +140,35 @@ TEST_F(OwnFileRun, SameBitsAtAnyNumberOfThreads) {
   EXPECT_EQ(again.to_bytes(), one.model->to_bytes());
 }
 
+// What the labels of the calibration rows say has a say in the threshold.
+TEST_F(OwnFileRun, ABestF1IsThatOfTheLabelledCalibrationRows) {
+  TrainOptions options = options_for(write(csv(rows())));
+  options.threshold = "best-f1";
+  const TrainRun run = train(options);
+  ASSERT_TRUE(run.model->decision().threshold.has_value());
+  EXPECT_EQ(run.model->decision().threshold->request.kind, ThresholdKind::best_f1);
+  const OwnRows& own = *run.own->rows;
+  std::vector<float> scores;
+  std::vector<TrueLabel> labels;
+  for (std::size_t i = 0; i < own.parts.calibration.size(); ++i) {
+    const SemiLabel label = own.semi[own.parts.calibration[i]];
+    if (label == SemiLabel::unlabelled) continue;
+    scores.push_back(run.own->calibration_scores[i]);
+    labels.push_back(label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly);
+  }
+  EXPECT_GT(std::count(labels.begin(), labels.end(), TrueLabel::anomaly), 0);
+  EXPECT_EQ(run.model->decision().threshold->value, best_f1_threshold(scores, labels, "").value);
+}
+
+TEST_F(OwnFileRun, AFileThatWasDividedWithAnotherSeedIsRefused) {
+  TrainOptions options = options_for(write(csv(rows())));
+  const OwnFile file = read_own_file(options);
+  options.seed = *options.seed + 1;
+  EXPECT_THAT(
+      message_of<InvalidArgument>([&] { static_cast<void>(train_run(options, file, Observer{}, nullptr)); }),
+      HasSubstr("the file was divided with seed 11, not the options' 12"));
+}
+
 class OwnFileMethods : public OwnFileRun, public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(OwnFileMethods, EveryMethodTrains) {
