@@ -213,7 +213,7 @@ OwnFile open_own_file(const Arguments& arguments, TrainOptions& options, std::ve
                 fmt::format("chosen from the data: {} {} ({})", option.name,
                             option_value_text(suggestion.assignment.value), suggestion.reason));
   }
-  if (options.scaling == "auto" && file.rows->schema)
+  if (options.scaling == "auto" && file.rows->schema && options.init.empty())
     log.message(
         LogLevel::info,
         fmt::format("chosen from the data: scaling {} ({})", resolved_scaling(options),
@@ -249,9 +249,12 @@ class SuggestionsOfFiles {
 // What going on from a model changed; nothing for other runs.
 std::string warm_start_text(const TrainRun& run) {
   if (!run.warm_start) return "";
-  std::string text = fmt::format("test AUC before    {}, average precision {} ({})\n",
-                                 percent_text(run.warm_start->before.roc_auc),
-                                 percent_text(run.warm_start->before.average_precision), run.options.init);
+  std::string text;
+  if (!run.test.rows.empty()) {
+    text = fmt::format("test AUC before    {}, average precision {} ({})\n",
+                       percent_text(run.warm_start->before.roc_auc),
+                       percent_text(run.warm_start->before.average_precision), run.options.init);
+  }
   const auto add = [&](const std::optional<KeptLabels>& kept, const char* what) {
     if (!kept) return;
     text += fmt::format("its {} mean rank {:.3f}, was {:.3f} ({} rows, {} much worse)\n", what,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -50,8 +51,10 @@ OptionValue value_of(const std::string& name, const py::handle& value) {
 }
 
 // fit_model() checks the whole when it has seen the rows.
-TrainOptions options_from(const py::dict& given) {
+// @param starts whether the training goes on from a model: then few epochs are the default
+TrainOptions options_from(const py::dict& given, bool starts) {
   OptionLayer layer;
+  if (starts) layer.push_back({find_train_option("init"), std::string("the model"), "init"});
   for (const auto& [key, value] : given) {
     const auto name = key.cast<std::string>();
     const OptionDeclaration* option = find_train_option(name);
@@ -173,10 +176,13 @@ class Training {
 
 FittedModel fit(const py::dict& options, const py::array& x, const py::object& y,
                 const std::vector<std::size_t>& sample_shape, const std::vector<std::string>& feature_names,
-                const py::object& on_progress, const py::object& on_message) {
-  const TrainOptions train_options = options_from(options);
+                const Model* init, const py::object& on_progress, const py::object& on_message) {
+  const TrainOptions train_options = options_from(options, init != nullptr);
   const std::vector<SemiLabel> semi = labels_from(y);
-  const RowsToFit data{.rows = rows_of(x, "X", feature_names), .semi = semi, .sample_shape = sample_shape};
+  const RowsToFit data{.rows = rows_of(x, "X", feature_names),
+                       .semi = semi,
+                       .sample_shape = sample_shape,
+                       .start = init == nullptr ? nullptr : std::make_shared<const Model>(*init)};
   Training training(train_options, data);
   return training.wait([&](const Event& event) {
     if (const auto* progress = std::get_if<Progress>(&event)) {
@@ -237,14 +243,15 @@ void register_fitting(py::module_& module) {
       .def_readonly("report_json", &FittedModel::fit_report, "Facts of the training, as JSON text.");
   module.def("fit", &fit, py::arg("options"), py::arg("X"), py::arg("y") = py::none(), py::kw_only(),
              py::arg("sample_shape") = std::vector<std::size_t>(),
-             py::arg("feature_names") = std::vector<std::string>(), py::arg("on_progress") = py::none(),
-             py::arg("on_message") = py::none(),
+             py::arg("feature_names") = std::vector<std::string>(), py::arg("init") = py::none(),
+             py::arg("on_progress") = py::none(), py::arg("on_message") = py::none(),
              R"(Scales the rows and trains a model on them.
 
 options: a dict of the options of `deepsad train` that say how (docs/options.md): method, n_epochs, seed, ...
 X: as Model.score; nothing is held out.
 y: +1 known normal, -1 known anomaly, 0 unlabelled, a row; None: all unlabelled.
 sample_shape: (channels, height, width) for images; empty: a table.
+init: a Model to go on from (docs/warm-start.md), of the same method and network; 10 epochs if no other number is given.
 on_progress(Progress), on_message(level, text): called in this thread. What they raise ends the training after its step
 and comes out of fit(), as KeyboardInterrupt does.
 

@@ -72,6 +72,7 @@ def fit(
     *,
     sample_shape: Sequence[int] = ...,
     feature_names: Sequence[str] = ...,
+    init: Model | None = ...,
     on_progress: Callable[[Progress], Any] | None = ...,
     on_message: Callable[[str, str], Any] | None = ...,
 ) -> Fit: ...

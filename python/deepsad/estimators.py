@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -16,6 +17,7 @@ from ._core import InvalidArgument, Model, Progress
 
 RandomState = Union[None, int, np.random.RandomState]
 ProgressCallback = Optional[Callable[[Progress], Any]]
+Start = Union[None, Model, "_Detector", str, "os.PathLike[str]"]
 
 # Types whose rows the library reads where they are; scikit-learn converts others to the first.
 _DTYPES = (np.float64, np.float32, np.uint8)
@@ -93,6 +95,15 @@ class _Detector(OutlierMixin, BaseEstimator):
     def _check_labels(self, y: ArrayLike | None) -> None:
         """Raises InvalidArgument if there are too few labels for the method."""
 
+    def _start(self) -> Model | None:
+        """The model that training goes on from."""
+        init = getattr(self, "init", None)
+        if isinstance(init, _Detector):
+            if not hasattr(init, "model_"):
+                raise NotFittedError("init: the estimator is not fitted (clone() forgets what was learnt); give its model_")
+            return init.model_
+        return init if init is None or isinstance(init, Model) else Model.load(os.fspath(init))
+
     def _n_threads(self) -> int:
         return 1 if self.n_jobs is None else self.n_jobs
 
@@ -123,6 +134,7 @@ class _Detector(OutlierMixin, BaseEstimator):
             labels,
             sample_shape=list(self.sample_shape or ()),
             feature_names=[str(name) for name in getattr(self, "feature_names_in_", ())],
+            init=self._start(),
             on_progress=self.progress,
         )
         self.options_ = fitted.options
@@ -192,6 +204,8 @@ _COMMON = """
 _NETWORK = """
     network : name of the catalogue (docs/networks.md) or a TOML file; None: chosen from the data
     rep_dim : width of the code; None: that of the network
+    init : a Model, a fitted estimator of this class or a model file to go on from, when labels or rows have come in: its
+        weights and scaling, no pretraining; few epochs are enough (n_epochs=10; docs/warm-start.md). It stays as it is
     n_epochs, lr, lr_milestone, batch_size, weight_decay : training; the learning rate is a tenth from each milestone on
     patience, validation_share : early stopping on a share of the rows; 0 = none
 """
@@ -244,12 +258,12 @@ class DeepSAD(_Detector):
     _options = {**_same("eta", "center_rows", "clamp_center", "transfer"), **_OF_NETWORK, **_training(), **_pretraining(),
                 **_OF_PHASES}
 
-    def __init__(self, *, eta: float = 1.0, network: str | None = None, rep_dim: int | None = None, n_epochs: int = 50,
-                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
-                 pretrain: bool = True, transfer: bool = True, ae_n_epochs: int = 100, ae_lr: float = 0.001,
-                 ae_lr_milestone: Sequence[int] = (), ae_batch_size: int = 128, ae_weight_decay: float = 1e-6,
-                 center_rows: str = "without-labelled-anomalies", clamp_center: bool = True, patience: int = 0,
-                 validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
+    def __init__(self, *, eta: float = 1.0, network: str | None = None, rep_dim: int | None = None, init: Start = None,
+                 n_epochs: int = 50, lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128,
+                 weight_decay: float = 1e-6, pretrain: bool = True, transfer: bool = True, ae_n_epochs: int = 100,
+                 ae_lr: float = 0.001, ae_lr_milestone: Sequence[int] = (), ae_batch_size: int = 128,
+                 ae_weight_decay: float = 1e-6, center_rows: str = "without-labelled-anomalies", clamp_center: bool = True,
+                 patience: int = 0, validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
         self._keep(locals())
@@ -272,13 +286,13 @@ class DeepSVDD(_Detector):
                 **_pretraining(), **_OF_PHASES}
 
     def __init__(self, *, objective: str = "one-class", nu: float = 0.1, warm_up_epochs: int = 10,
-                 network: str | None = None, rep_dim: int | None = None, n_epochs: int = 50, lr: float = 0.001,
-                 lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6, pretrain: bool = True,
-                 transfer: bool = True, ae_n_epochs: int = 100, ae_lr: float = 0.001, ae_lr_milestone: Sequence[int] = (),
-                 ae_batch_size: int = 128, ae_weight_decay: float = 1e-6, clamp_center: bool = True, patience: int = 0,
-                 validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
-                 sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
-                 progress: ProgressCallback = None):
+                 network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 50,
+                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
+                 pretrain: bool = True, transfer: bool = True, ae_n_epochs: int = 100, ae_lr: float = 0.001,
+                 ae_lr_milestone: Sequence[int] = (), ae_batch_size: int = 128, ae_weight_decay: float = 1e-6,
+                 clamp_center: bool = True, patience: int = 0, validation_share: float = 0.1, scaling: str = "auto",
+                 contamination: float = 0.1, sample_shape: Sequence[int] | None = None, random_state: RandomState = None,
+                 n_jobs: int | None = None, progress: ProgressCallback = None):
         self._keep(locals())
 
 
@@ -293,8 +307,8 @@ class Autoencoder(_Detector):
     _method = "autoencoder"
     _options = {"exclude_labelled_anomalies": "ae_exclude_labelled_anomalies", **_OF_NETWORK, **_training("ae_"), **_OF_PHASES}
 
-    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, n_epochs: int = 100, lr: float = 0.001,
-                 lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
+    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 100,
+                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
                  exclude_labelled_anomalies: bool = True, patience: int = 0, validation_share: float = 0.1,
                  scaling: str = "auto", contamination: float = 0.1, sample_shape: Sequence[int] | None = None,
                  random_state: RandomState = None, n_jobs: int | None = None, progress: ProgressCallback = None):
@@ -315,8 +329,8 @@ class VAE(_Detector):
     _options = {"exclude_labelled_anomalies": "vae_exclude_labelled_anomalies", "n_score_codes": "score_samples",
                 **_same("log_variance", "kl"), **_OF_NETWORK, **_training("vae_"), **_OF_PHASES}
 
-    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, n_epochs: int = 100, lr: float = 0.001,
-                 lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
+    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 100,
+                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
                  log_variance: str = "bounded", kl: str = "closed-form", n_score_codes: int = 0,
                  exclude_labelled_anomalies: bool = True, patience: int = 0, validation_share: float = 0.1,
                  scaling: str = "auto", contamination: float = 0.1, sample_shape: Sequence[int] | None = None,
@@ -356,8 +370,8 @@ class M2(_NeedsLabels, _Detector):
     _method = "dgm_m2"
     _options = {"alpha": "dgm_alpha", **_same("dgm_weights", "log_variance", "kl"), **_OF_NETWORK, **_training(), **_OF_PHASES}
 
-    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, n_epochs: int = 50, lr: float = 0.001,
-                 lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
+    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 50,
+                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
                  alpha: float | None = None, dgm_weights: str = "means", log_variance: str = "bounded",
                  kl: str = "closed-form", patience: int = 0, validation_share: float = 0.1, scaling: str = "auto",
                  contamination: float = 0.1, sample_shape: Sequence[int] | None = None, random_state: RandomState = None,
@@ -380,8 +394,8 @@ class M1M2(_NeedsLabels, _Detector):
     _options = {"alpha": "dgm_alpha", **_same("dgm_weights", "log_variance", "kl"), **_OF_NETWORK, **_training(),
                 **{"vae_" + name: "vae_" + name for name in _training()}, **_OF_PHASES}
 
-    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, n_epochs: int = 50, lr: float = 0.001,
-                 lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
+    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 50,
+                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
                  vae_n_epochs: int = 100, vae_lr: float = 0.001, vae_lr_milestone: Sequence[int] = (),
                  vae_batch_size: int = 128, vae_weight_decay: float = 1e-6, alpha: float | None = None,
                  dgm_weights: str = "means", log_variance: str = "bounded", kl: str = "closed-form", patience: int = 0,
@@ -407,9 +421,9 @@ class Classifier(_NeedsLabels, _Detector):
     )
     _options = {**_OF_NETWORK, **_training(), **_OF_PHASES}
 
-    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, n_epochs: int = 50, lr: float = 0.001,
-                 lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6, patience: int = 0,
-                 validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
+    def __init__(self, *, network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 50,
+                 lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
+                 patience: int = 0, validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
                  sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
                  progress: ProgressCallback = None):
         self._keep(locals())

@@ -169,14 +169,14 @@ void check_overlap(const Model& model, const ModelRows& rows, ThreadPool& pool, 
   report.checked.push_back(seen->all ? std::string("overlap with training rows")
                                      : fmt::format("overlap with training rows, on {} rows that a sample of "
                                                    "hashes can tell",
-                                                   seen->n_compared));
+                                                   seen->compared.size()));
   if (seen->share() <= kOverlapShare) return;
   std::vector<std::string> examples;
   for (const std::uint32_t row : seen->found)
     if (examples.size() < kShownRows) examples.push_back(rows.name_of(row));
   add(report, "training_rows_scored",
       fmt::format("{} of {} rows compared ({:.1f} %) are training rows, to the bit; such as rows {}",
-                  seen->found.size(), seen->n_compared, 100 * seen->share(), fmt::join(examples, ", ")));
+                  seen->found.size(), seen->compared.size(), 100 * seen->share(), fmt::join(examples, ", ")));
 }
 
 }  // namespace

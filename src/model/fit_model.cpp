@@ -12,6 +12,7 @@
 #include "detectors/training_checks.h"
 #include "model/choose_detector.h"
 #include "model/run_summary.h"
+#include "model/warm_start.h"
 
 namespace deepsad {
 namespace {
@@ -24,9 +25,8 @@ void check(const TrainOptions& options, const RowsToFit& data) {
         "option load_ae: whether another model saw these rows cannot be told; leave it out to train an "
         "autoencoder on them");
   }
-  if (!options.init.empty())
-    throw InvalidArgument(
-        "option init: going on from a model is for `deepsad train` on a data set; leave it out");
+  if (!options.init.empty() && data.start == nullptr)
+    throw InvalidArgument("option init: a name, but no model to go on from; give RowsToFit::start");
   const std::size_t n = data.rows.size();
   if (!data.semi.empty() && data.semi.size() != n)
     throw InvalidArgument(fmt::format("[fit] {} labels for {} rows", data.semi.size(), n));
@@ -35,6 +35,16 @@ void check(const TrainOptions& options, const RowsToFit& data) {
                                       to_string(data.sample_shape), n_elements(data.sample_shape),
                                       data.rows.n_features()));
   }
+}
+
+void check_features(const Model& start, const std::string& name, const Dataset& schema) {
+  const std::vector<std::string>&wanted = start.feature_names(), &found = schema.feature_names;
+  if (wanted.empty() || found.empty() || wanted == found || wanted.size() != found.size()) return;
+  const auto [of_model, of_rows] = std::ranges::mismatch(wanted, found);
+  throw InvalidArgument(
+      fmt::format("option init: feature {} of {} is \"{}\", but that of the rows is \"{}\"; give the "
+                  "features in the model's order",
+                  of_model - wanted.begin(), name, *of_model, *of_rows));
 }
 
 // The options about a data set say what the rows are; what is left of them is checked with the others.
@@ -89,6 +99,7 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   semi.resize(rows.size(), SemiLabel::unlabelled);
   FittedModel fitted{.options = given, .model = nullptr, .phases = {}, .findings = {}, .fit_report = {}};
   TrainOptions& options = fitted.options;
+  if (data.start && options.init.empty()) options.init = "the model";
   describe_rows(options, semi);
   const bool reference = options.compat == "reference";
   options.device = "cpu";
@@ -98,7 +109,13 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   schema.sample_shape =
       data.sample_shape.empty() ? std::vector<std::size_t>{rows.n_features()} : data.sample_shape;
   schema.feature_names.assign(rows.feature_names.begin(), rows.feature_names.end());
+  std::optional<StartModel> start;
+  if (data.start) {
+    check_features(*data.start, options.init, schema);
+    start = start_from(data.start, options.init, schema.sample_shape, rows.name, options);
+  }
   std::unique_ptr<Detector> detector = choose_detector(options, schema, reference);
+  if (start) check_network(*start, *detector);
   if (schema.is_image() && options.scaling != "auto") {
     throw InvalidArgument(
         fmt::format("option scaling: got {}, but images are always x / 255", options.scaling));
@@ -106,8 +123,9 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   if (!schema.is_image()) options.scaling = resolved_scaling(options);
 
   ThreadPool pool(options.num_threads);
-  Scaler scaler = schema.is_image() ? Scaler::pixels(rows.n_features())
-                                    : Scaler::fit_table(rows, scaling_from_name(options.scaling));
+  Scaler scaler = start               ? start->model->scaler()
+                  : schema.is_image() ? Scaler::pixels(rows.n_features())
+                                      : Scaler::fit_table(rows, scaling_from_name(options.scaling));
   Matrix<float> x(rows.size(), rows.n_features());
   const MatrixView<float> view(x.values.data(), x.rows, x.cols);
   scaler.transform(rows, 0, view);
@@ -117,7 +135,8 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
                      .seed = *options.seed,
                      .observer = observer,
                      .stop = stop,
-                     .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9)};
+                     .memory_budget = static_cast<std::size_t>(options.memory_budget * 1e9),
+                     .start = start ? &start->tensors : nullptr};
   if (options.hybrid) {
     const NetworkDefinition network = choose_network(options, schema);
     AutoencoderDetector autoencoder(network, autoencoder_options(options, reference), "pretraining");
@@ -130,6 +149,11 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   fitted.phases.insert(fitted.phases.end(), detector->phases().begin(), detector->phases().end());
   fitted.findings.insert(fitted.findings.end(), detector->findings().begin(), detector->findings().end());
   fitted.fit_report = detector->fit_report();
+  if (start) {
+    WarmStart kept;
+    compare_examples(*start->model, *detector, training, pool, kept);
+    check_labels_kept(kept, fitted.findings);
+  }
   for (const Finding& finding : fitted.findings)
     observer.warn(fmt::format("{}: {}", finding.name, finding.text));
   DataSetup setup;

@@ -44,7 +44,7 @@ std::string ModelRows::name_of(std::uint32_t row) const {
   return ids.empty() ? std::to_string(row) : fmt::format("{} ({})", row, ids[row]);
 }
 
-Table read_labelled_rows(const Model& model, const std::string& path, RowFileOptions options) {
+RowFileOptions with_schema_of(const Model& model, RowFileOptions options) {
   TableOptions& table = options.table;
   if (model.schema()) {
     if (table.label_map.is_built_in()) table.label_map = model.schema()->label_map;
@@ -52,7 +52,11 @@ Table read_labelled_rows(const Model& model, const std::string& path, RowFileOpt
       table.truth_map = model.schema()->truth_map;
   }
   if (model.sample_shape().size() == 1) table.schema = table_schema(model);
-  return read_rows(path, options);
+  return options;
+}
+
+Table read_labelled_rows(const Model& model, const std::string& path, RowFileOptions options) {
+  return read_rows(path, with_schema_of(model, std::move(options)));
 }
 
 ModelRows load_model_rows(const Model& model, const std::string& source, const ModelRowsOptions& options,

@@ -11,9 +11,11 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/words.h"
+#include "deepsad/model/model_rows.h"
 #include "deepsad/storage/atomic_file.h"
 #include "model/data_source.h"
 #include "model/train_on_source.h"
+#include "model/warm_start.h"
 
 namespace deepsad {
 namespace {
@@ -101,7 +103,12 @@ RowFileOptions row_file_options(const TrainOptions& options) {
 
 OwnFile read_own_file(const TrainOptions& options) {
   if (!options.seed) throw InvalidArgument("[read_own_file] the options have no seed");
-  const RowFileOptions file_options = row_file_options(options);
+  RowFileOptions file_options = row_file_options(options);
+  std::optional<Model> start;
+  if (!options.init.empty()) {
+    start.emplace(Model::load(options.init));
+    file_options = with_schema_of(*start, std::move(file_options));
+  }
   auto rows = std::make_shared<OwnRows>();
   rows->name = base_name(options.dataset);
   const bool best_f1 = options.threshold == threshold_kind_name(ThresholdKind::best_f1);
@@ -133,6 +140,10 @@ OwnFile read_own_file(const TrainOptions& options) {
   auto source = std::make_shared<SourceData>();
   source->train = std::move(table.data);
   source->train.labels = std::move(table.truth);
+  if (start) {
+    ThreadPool pool(options.num_threads);
+    train_on_seen_rows(*start, options.init, source->train, *rows, pool);
+  }
   source->checksum = data_checksum(source->train, source->train.labels, rows->semi);
   source->own = rows;
   return {.seed = *options.seed, .rows = rows, .data = std::move(source)};
@@ -162,6 +173,7 @@ std::vector<SuggestedOption> suggested_options(const TrainOptions& options, cons
   };
   for (const char* name : {"batch_size", "ae_batch_size", "vae_batch_size"})
     suggest(name, batch, fmt::format("{} training rows", n));
+  if (!options.init.empty()) return suggestions;  // few epochs go on from a trained model
   suggest_epochs("n_epochs", one_class ? kOneClassSteps : kSteps, one_class ? 10 : 20, one_class ? 50 : 200);
   const std::size_t before = one_class || options.hybrid ? kPretrainingSteps : kSteps;
   suggest_epochs("ae_n_epochs", before, 30, 200);

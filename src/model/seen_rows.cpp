@@ -74,13 +74,13 @@ std::string sample_text(const SeenRows& seen) {
   return fmt::format(
       "the model keeps hashes of a sample of its training rows, which tell of {} of these rows; "
       "`deepsad data check TRAIN --against FILE` compares all",
-      seen.n_compared);
+      seen.compared.size());
 }
 
 }  // namespace
 
 double SeenRows::share() const {
-  return n_compared == 0 ? 0 : static_cast<double>(found.size()) / static_cast<double>(n_compared);
+  return compared.empty() ? 0 : static_cast<double>(found.size()) / static_cast<double>(compared.size());
 }
 
 std::optional<SeenRows> rows_seen_in_training(const Model& model, const RawRows& rows,
@@ -96,11 +96,12 @@ std::optional<SeenRows> rows_seen_in_training(const Model& model, const RawRows&
     for (std::size_t i = 0; i < part.size(); ++i)
       model.scaler().transform(rows, part[i], {x.row(i).data(), 1, x.cols});
     overlaps[chunk] = profile->hashes.overlap({x.values.data(), x.rows, x.cols});
-    for (std::uint32_t& row : overlaps[chunk].found) row = part[row];
+    for (std::vector<std::uint32_t>* rows_of : {&overlaps[chunk].compared, &overlaps[chunk].found})
+      for (std::uint32_t& row : *rows_of) row = part[row];
   });
-  SeenRows seen{.found = {}, .all = profile->hashes.all};
+  SeenRows seen{.compared = {}, .found = {}, .all = profile->hashes.all};
   for (const RowHashes::Overlap& overlap : overlaps) {
-    seen.n_compared += overlap.n_compared;
+    seen.compared.insert(seen.compared.end(), overlap.compared.begin(), overlap.compared.end());
     seen.found.insert(seen.found.end(), overlap.found.begin(), overlap.found.end());
   }
   return seen;
@@ -132,7 +133,7 @@ UnseenRows unseen_rows(const Model& model, const Table& table, HeldOutPart part,
   const std::size_t n_found = seen->found.size();
   if (keep_training_rows) {
     if (n_found > 0)
-      unseen.messages.push_back(count_of(n_found, seen->n_compared) +
+      unseen.messages.push_back(count_of(n_found, seen->compared.size()) +
                                 " and kept, as asked: their scores are too low");
     return unseen;
   }
@@ -140,7 +141,7 @@ UnseenRows unseen_rows(const Model& model, const Table& table, HeldOutPart part,
     throw DataError(fmt::format(
         "{}: {}, and the model cannot tell of the other {} rows, as it keeps hashes of a sample of its "
         "training rows only; wanted rows that the training did not see ({})",
-        table.data.name, count_of(n_found, seen->n_compared), n - seen->n_compared, kKeep));
+        table.data.name, count_of(n_found, seen->compared.size()), n - seen->compared.size(), kKeep));
   }
   if (n_found == n) {
     throw DataError(
@@ -150,7 +151,8 @@ UnseenRows unseen_rows(const Model& model, const Table& table, HeldOutPart part,
   }
   unseen.rows = without(unseen.rows, seen->found);
   if (n_found > 0)
-    unseen.messages.push_back(count_of(n_found, seen->n_compared) + fmt::format(" and left out ({})", kKeep));
+    unseen.messages.push_back(count_of(n_found, seen->compared.size()) +
+                              fmt::format(" and left out ({})", kKeep));
   if (!seen->all) unseen.messages.push_back(sample_text(*seen));
   return unseen;
 }

@@ -986,6 +986,13 @@ void validate_own_file(const TrainOptions& options) {
                       option.name, value_for_message(option.get(options)), options.dataset));
   }
   if (!own) return;
+  for (const char* name : {"schema", "ignore_columns", "category_columns", "missing_words", "dates"}) {
+    const OptionDeclaration& option = *find_train_option(name);
+    if (options.init.empty() || option.get(options) == option.get(defaults)) continue;
+    throw InvalidArgument(fmt::format(
+        "option {}: got {}, but the columns are read by the schema of the model to go on from (init)", name,
+        value_for_message(option.get(options))));
+  }
   const auto refuse_if = [&](bool given, const char* option, const char* why) {
     if (given)
       throw InvalidArgument(
@@ -995,7 +1002,6 @@ void validate_own_file(const TrainOptions& options) {
   refuse_if(options.selection == "test-leak", "selection", "test-leak stands for the paper's data sets");
   refuse_if(!options.load_ae.empty(), "load_ae",
             "whether another model saw the held-out rows cannot be told");
-  refuse_if(!options.init.empty(), "init", "whether the old model saw the held-out rows cannot be told");
   if (!options.label_file.empty() && options.label_file == options.dataset)
     throw InvalidArgument("option label_file: is the table itself; see label_column");
   if (!options.label_map.empty() && options.label_column.empty() && options.label_file.empty() &&

@@ -350,7 +350,6 @@ void find_data_problems(const TrainOptions& options, const SemiSupervisedSet& se
 void compare_old_labels(const Model& old, const Detector& detector, const Scaler& scaler,
                         const SourceData& source, const Parts& parts, ThreadPool& pool, WarmStart& result) {
   const DataSetup& setup = old.setup();
-  if (setup.data_checksum != source.checksum) return;
   const SemiSupervisedSet set = semi_supervised_set(
       sample_classes(source.train, parts.train_rows),
       {.normal_classes = setup.normal_classes,
@@ -474,6 +473,11 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   run.instruction_set = kernels::isa_name(kernels::active_isa());
 
   const auto prepare_start = Clock::now();
+  std::optional<StartModel> init;
+  if (!options.init.empty()) {
+    init = start_from(std::make_shared<const Model>(Model::load(options.init)), options.init,
+                      source.train.sample_shape, source.train.name, options);
+  }
   // Refuses bad options before any work.
   std::unique_ptr<Detector> detector = choose_detector(options, source.train, reference);
   const Parts parts = split(source, *options.seed, reference);
@@ -481,7 +485,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     throw InvalidArgument(fmt::format("option scaling: got {}, but {} holds images, which are always x / 255",
                                       options.scaling, source.train.name));
   }
-  if (!source.train.is_image() && options.init.empty()) options.scaling = resolved_scaling(options);
+  if (!source.train.is_image()) options.scaling = resolved_scaling(options);
   std::optional<TrainedEncoder> encoder;
   std::optional<AutoencoderDetector> own_autoencoder;  // of a hybrid that is given none
   if (options.hybrid && options.load_ae.empty()) {
@@ -493,10 +497,9 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     check_encoder(*encoder, options, source, parts);
     detector = make_hybrid(encoder->network, encoder->state, std::move(detector));
   }
-  std::optional<StartModel> init;
-  if (!options.init.empty()) {
-    init = load_start(options, *detector, source, parts.test_rows);
-    if (!source.train.is_image()) options.scaling = scaling_name(init->model->scaler().scaling());
+  if (init) {
+    check_network(*init, *detector);
+    check_unseen(*init, source, test_data(source), parts.test_rows, options.dataset, pool);
   }
   Selection selection = select(options, source, parts, reference);
   if (on_resolved) on_resolved(options);
@@ -595,6 +598,12 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   }
   TrainingRows remembered =
       remember_training_rows(*detector, training, selection.set.rows, training_rows_options(options), pool);
+  // Of the very data that it was trained on, the old model's training set is known as a whole: see below.
+  const bool same_data = init && !source.own && init->model->setup().data_checksum == source.checksum;
+  if (init) {
+    run.warm_start.emplace();
+    if (!same_data) compare_examples(*init->model, *detector, training, pool, *run.warm_start);
+  }
   x = {};  // the training matrix is needed no more
   run.phases = detector->phases();
   run.findings = detector->findings();
@@ -650,11 +659,12 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   if (init) {
     TestScores test = run.test;
     test.scores = score_test(init->model->detector());
-    run.warm_start = WarmStart{.before = test_metrics(test), .anomalies = {}, .normals = {}};
-    compare_old_labels(*init->model, *detector, scaler, source, parts, pool, *run.warm_start);
+    run.warm_start->before = metrics_of(test);
+    if (same_data) compare_old_labels(*init->model, *detector, scaler, source, parts, pool, *run.warm_start);
     check_labels_kept(*run.warm_start, run.findings);
-    observer.info(fmt::format("test AUC {:.4f}, of {} {:.4f}", run.metrics.roc_auc, options.init,
-                              run.warm_start->before.roc_auc));
+    if (!run.test.rows.empty())
+      observer.info(fmt::format("test AUC {:.4f}, of {} {:.4f}", run.metrics.roc_auc, options.init,
+                                run.warm_start->before.roc_auc));
   }
   for (const Finding& finding : run.findings)
     observer.warn(fmt::format("{}: {}", finding.name, finding.text));

@@ -150,7 +150,7 @@ RowHashes::Overlap RowHashes::overlap(MatrixView<const float> x) const {
   for (std::uint32_t i = 0; i < x.rows(); ++i) {
     const std::uint64_t hash = hash_of(x.row(i));
     if (!all && hash > smallest.back()) continue;
-    ++overlap.n_compared;
+    overlap.compared.push_back(i);
     if (std::binary_search(smallest.begin(), smallest.end(), hash)) overlap.found.push_back(i);
   }
   return overlap;

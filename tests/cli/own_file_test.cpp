@@ -61,6 +61,31 @@ class OwnFile : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
+TEST_F(OwnFile, MoreRowsAndLabelsGoOnFromTheModelThatIsThere) {
+  const Outcome first =
+      run(brief("orders.csv", {"--label-column", "status", "--truth-column", "checked", "--truth-map",
+                               "1=anomaly,0=normal", "--label-map", "fraud=anomaly,ok=normal,=unlabeled",
+                               "--id-column", "order", "-o", "orders.deepsad"}));
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  const std::string before = read_text(path("orders.deepsad"));
+  const std::string later = orders(400, true, 10);
+  write_text(path("more.csv"), orders(600) + later.substr(later.find('\n') + 1));
+  const Outcome second =
+      run({"train", "more.csv", "--init", "orders.deepsad", "--seed", "5", "-o", "more.deepsad"});
+  ASSERT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.err, HasSubstr("held-out rows are training rows of orders.deepsad, and are trained on"));
+  EXPECT_THAT(second.err, HasSubstr("chosen from the data: batch_size"));
+  for (const char* text : {"chosen from the data: n_epochs", "chosen from the data: scaling"})
+    EXPECT_THAT(second.err, Not(HasSubstr(text)));
+  EXPECT_THAT(second.out, HasSubstr("test AUC before"));
+  EXPECT_THAT(second.out, HasSubstr("its anomalies      mean rank"));
+  EXPECT_EQ(read_text(path("orders.deepsad")), before);
+  const Model model = Model::load(path("more.deepsad"));
+  EXPECT_EQ(model.schema()->schema, Model::load(path("orders.deepsad")).schema()->schema);
+  EXPECT_EQ(run({"train", "more.csv", "--init", "orders.deepsad", "-o", "orders.deepsad"}).exit_code, 1);
+  EXPECT_EQ(read_text(path("orders.deepsad")), before);
+}
+
 TEST_F(OwnFile, FromRawCsvToAModelInOneCommand) {
   const Outcome outcome =
       run(brief("orders.csv", {"--label-column", "status", "--truth-column", "checked", "--truth-map",

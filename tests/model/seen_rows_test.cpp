@@ -84,7 +84,7 @@ TEST_F(SeenRowsTest, TrainingRowsAreFoundInAnyOrderWithAnyLabels) {
   const auto seen = rows_seen_in_training(model(), raw_rows(mixed.data), all, pool_);
   ASSERT_TRUE(seen.has_value());
   EXPECT_TRUE(seen->all);
-  EXPECT_EQ(seen->n_compared, 1503U);
+  EXPECT_EQ(seen->compared.size(), 1503U);
   EXPECT_THAT(seen->found, ElementsAre(1500U, 1502U));
   const std::vector<std::uint32_t> some{1, 1502};
   EXPECT_THAT(rows_seen_in_training(model(), raw_rows(mixed.data), some, pool_)->found, ElementsAre(1502U));

@@ -134,7 +134,7 @@ TEST_F(TrainingRowsTest, HashesFindTheRowsThemselvesAndNoOthers) {
   std::swap(mixed.row(2)[0], mixed.row(2)[1]);
   std::ranges::copy(x_.row(11), mixed.row(3).begin());
   const RowHashes::Overlap overlap = hashes.overlap({mixed.values.data(), 4, kFeatures});
-  EXPECT_EQ(overlap.n_compared, 4U);
+  EXPECT_EQ(overlap.compared.size(), 4U);
   EXPECT_EQ(overlap.found, (std::vector<std::uint32_t>{0, 3}));
 }
 
@@ -149,8 +149,9 @@ TEST_F(TrainingRowsTest, OfManyRowsAShareIsKeptThatEstimatesTheOverlap) {
   for (std::size_t i = 0; i < kMany; ++i) half.row(i)[0] = static_cast<float>(i) + (i % 2 == 0 ? 0 : 0.5F);
   const RowHashes::Overlap overlap = hashes.overlap({half.values.data(), kMany, 1});
   // About kMaxRowHashes rows can be told; of the binomial share 1/2 five deviations are 0.04.
-  EXPECT_GT(overlap.n_compared, 3500U);
-  EXPECT_NEAR(static_cast<double>(overlap.found.size()) / static_cast<double>(overlap.n_compared), 0.5, 0.04);
+  EXPECT_GT(overlap.compared.size(), 3500U);
+  EXPECT_NEAR(static_cast<double>(overlap.found.size()) / static_cast<double>(overlap.compared.size()), 0.5,
+              0.04);
 }
 
 // Every part of the sections, damaged with a right checksum.

@@ -113,7 +113,7 @@ class Checks(unittest.TestCase):
                 for parameter in estimator.get_params():
                     self.assertIn(parameter, type(estimator).__doc__)
                 unused = (set(estimator.get_params()) - set(type(estimator)._options) - set(type(estimator)._hybrid_options)
-                          - {"contamination", "sample_shape", "random_state", "n_jobs", "progress", "bandwidth"})
+                          - {"contamination", "sample_shape", "random_state", "n_jobs", "progress", "bandwidth", "init"})
                 self.assertEqual(unused, set())
                 x, y = data(60)
                 options = fit(estimator._train_options(), x, y).options
@@ -239,6 +239,50 @@ class Estimators(unittest.TestCase):
         auc = cross_val_score(quick("IsolationForest"), x, is_normal, cv=StratifiedKFold(3), scoring="roc_auc",
                               error_score="raise")
         self.assertGreater(auc.mean(), 0.9)
+
+    def test_going_on_from_a_model(self):
+        x, y = data()
+        for name in ("DeepSAD", "DeepSVDD", "Autoencoder", "VAE", "M2", "M1M2", "Classifier"):
+            with self.subTest(name), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                old = quick(name).fit(x, y)
+                before = old.model_.to_bytes()
+                # No epochs: the old weights, behind the old scaling, whatever the new rows.
+                none = {key: 0 for key in ALL[name] if key.endswith("n_epochs")}
+                same = quick(name, init=old, **none).fit(x[5:] * 2, y[5:])
+                np.testing.assert_array_equal(same.score_samples(x), old.score_samples(x))
+                self.assertTrue(all(phase["name"] != "pretraining" for phase in same.phases_))
+                on = quick(name, init=old.model_).fit(x, y)
+                self.assertFalse(np.array_equal(on.score_samples(x), old.score_samples(x)))
+                with tempfile.TemporaryDirectory() as folder:
+                    path = Path(folder) / "old.safetensors"
+                    old.save(path)
+                    from_file = clone(quick(name, init=path)).fit(x, y)
+                np.testing.assert_array_equal(from_file.score_samples(x), on.score_samples(x))
+                self.assertEqual(old.model_.to_bytes(), before)
+
+    def test_what_cannot_be_gone_on_from_is_refused(self):
+        x, y = data()
+        old = quick("DeepSAD").fit(x, y)
+        for parameters, rows, text in (
+            ({"rep_dim": 3}, x, "option init: the model has the network"),
+            ({"scaling": "robust"}, x, "scaling is robust; leave it out"),
+            ({}, x[:, :3], "takes samples of 4, but X has 3"),
+        ):
+            with self.subTest(text), self.assertRaisesRegex(deepsad.InvalidArgument, text):
+                quick("DeepSAD", init=old, **parameters).fit(rows, y)
+        with self.assertRaisesRegex(deepsad.InvalidArgument, "is a model of method deep_sad"):
+            quick("DeepSVDD", init=old).fit(x, y)
+        with self.assertRaisesRegex(NotFittedError, "give its model_"):
+            quick("DeepSAD", init=clone(old)).fit(x, y)
+        with self.assertRaises(OSError):
+            quick("DeepSAD", init="nowhere").fit(x, y)
+
+    def test_labels_that_are_forgotten_are_a_finding(self):
+        x, y = data()
+        old = quick("DeepSAD", n_epochs=40).fit(x, y)
+        with self.assertWarnsRegex(deepsad.TrainingWarning, "labels_forgotten: the 10 rows that the old model knew to be anom"):
+            quick("DeepSAD", init=old, n_epochs=60, lr=0.01).fit(x)
 
     def test_save_and_load(self):
         x, y = data()

@@ -47,6 +47,15 @@ class Scores(unittest.TestCase):
         column = text[0].split(",").index("score")
         return np.array([np.float32(line.split(",")[column]) for line in text[1:]])
 
+    def test_few_epochs_are_the_default_when_training_goes_on(self):
+        x = rows()
+        old = fitted("deep_svdd", x).model
+        options = {"method": "deep_svdd", "seed": 3, "num_threads": 1}
+        self.assertEqual(deepsad.fit(options, x, init=old).options["n_epochs"], 10)
+        self.assertEqual(deepsad.fit({**options, "n_epochs": 2}, x, init=old).options["n_epochs"], 2)
+        with self.assertRaisesRegex(deepsad.InvalidArgument, "method kde has no weights to go on from"):
+            deepsad.fit({**options, "method": "kde"}, x, init=old)
+
     def test_every_method_gives_the_programs_bits(self):
         x = rows(seed=1)
         for method in ("deep_sad", "deep_svdd", "autoencoder", "vae", "dgm_m2", "dgm_m1m2", "classifier", "oc_svm", "ssad",

@@ -38,6 +38,10 @@ struct ModelRows {
 [[nodiscard]] ModelRows load_model_rows(const Model& model, const std::string& source,
                                         const ModelRowsOptions& options, ThreadPool& pool);
 
+/// Options that read a file as the model's own was read: its schema and, unless others are given, its label
+/// maps.
+[[nodiscard]] RowFileOptions with_schema_of(const Model& model, RowFileOptions options);
+
 /// Rows of a file with their labels. The schema is the model's, and so are the label maps unless others are
 /// given (the truth map: for a column that is named, too).
 /// @throws as read_rows()

@@ -27,7 +27,8 @@ struct OwnFile {
 
 /// Reads the file that options.dataset names, with the options about one's own file, and divides its rows
 /// (hold_out.h): a test part if there are true labels, a calibration part, the rest to train on. The schema
-/// is inferred from the last alone.
+/// is inferred from the last alone. With options.init the schema and what labels mean are that model's, and
+/// rows that it was trained on are not held out.
 /// @param options with a seed
 /// @throws as read_rows(), hold_out(); InvalidArgument for options that ask for what is not there
 [[nodiscard]] OwnFile read_own_file(const TrainOptions& options);
@@ -46,7 +47,7 @@ struct SuggestedOption {
 /// Of n training rows batches have b = 2^k <= n / 16 rows, in 16..128. Deep SAD and Deep SVDD train about 300
 /// steps (10 to 50 epochs) after about 1000 of pretraining, all other methods about 2000. On five of the
 /// paper's tables with 1 % of labels this gives a mean AUC within 0.5 points of the best of 25 settings;
-/// training 200 epochs loses 4 to 10 points.
+/// training 200 epochs loses 4 to 10 points. Going on from a model (init) suggests batches only.
 [[nodiscard]] std::vector<SuggestedOption> suggested_options(const TrainOptions& options,
                                                              const OwnFile& file);
 

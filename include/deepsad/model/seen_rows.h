@@ -17,9 +17,9 @@
 namespace deepsad {
 
 struct SeenRows {
-  std::vector<std::uint32_t> found;  ///< of the rows asked for, ascending: those that are training rows
-  std::size_t n_compared = 0;        ///< rows that could be told: all, or those of a sample of hashes
-  bool all = true;                   ///< the model keeps the hashes of all its training rows
+  std::vector<std::uint32_t> compared;  ///< of the rows asked for, ascending: those that can be told
+  std::vector<std::uint32_t> found;     ///< of these: those that are training rows
+  bool all = true;  ///< the model keeps the hashes of all its training rows, and tells all
 
   /// Share of the compared rows; 0 if there are none.
   [[nodiscard]] double share() const;

@@ -40,8 +40,9 @@ struct KeptLabels {
 
 /// What going on from a model (option init) changed.
 struct WarmStart {
-  Metrics before;  ///< of that model, on the test rows of this run
-  /// Of the old model's training set, if it was drawn from the same data; empty without such labels.
+  Metrics before{};  ///< of that model, on the test rows of this run
+  /// Of the old model's training set, if it was drawn from the same data, else of the examples that it keeps;
+  /// empty without such labels.
   std::optional<KeptLabels> anomalies, normals;
 };
 

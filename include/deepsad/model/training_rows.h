@@ -37,8 +37,8 @@ struct RowHashes {
 
   /// Rows of x that are training rows, to the bit, among those whose hash could be among the kept ones.
   struct Overlap {
-    std::size_t n_compared = 0;
-    std::vector<std::uint32_t> found;  ///< their positions, ascending
+    std::vector<std::uint32_t> compared;  ///< positions of those that can be told, ascending
+    std::vector<std::uint32_t> found;     ///< of these the training rows
   };
   [[nodiscard]] Overlap overlap(MatrixView<const float> x) const;
 };
