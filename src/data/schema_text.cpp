@@ -19,6 +19,13 @@ using Json = nlohmann::ordered_json;
 const std::vector<std::string> kColumnKeys = {"name", "kind", "missing", "imputed", "categories", "why"};
 const std::vector<std::string> kDocumentKeys = {"missing_words", "column"};
 
+// Where it has a say, and where somebody wrote one: the value in place of an unseen category, or one that
+// waits for missing = "impute".
+bool keeps_imputed(const ColumnSchema& column) {
+  return column.imputed != 0 ||
+         (column.missing == MissingPolicy::impute && column.kind != ColumnKind::one_hot);
+}
+
 // A TOML basic string. JSON's escapes are TOML's too, but for DEL.
 std::string quoted(const std::string& text) {
   std::string result = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -198,10 +205,8 @@ std::string Schema::to_toml() const {
     text += fmt::format("\n[[column]]\nname = {}\nkind = \"{}\"\n", quoted(column.name),
                         column_kind_name(column.kind));
     if (!column.categories.empty()) text += fmt::format("categories = {}\n", quoted(column.categories));
-    if (column.missing == MissingPolicy::impute) {
-      text += "missing = \"impute\"\n";
-      if (column.kind != ColumnKind::one_hot) text += fmt::format("imputed = {}\n", column.imputed);
-    }
+    if (column.missing == MissingPolicy::impute) text += "missing = \"impute\"\n";
+    if (keeps_imputed(column)) text += fmt::format("imputed = {}\n", column.imputed);
     if (!column.why.empty()) text += fmt::format("why = {}\n", quoted(column.why));
   }
   return text;
@@ -219,10 +224,8 @@ std::string Schema::to_json() const {
   for (const ColumnSchema& column : columns_) {
     Json entry{{"name", column.name}, {"kind", column_kind_name(column.kind)}};
     if (!column.categories.empty()) entry["categories"] = column.categories;
-    if (column.missing == MissingPolicy::impute) {
-      entry["missing"] = "impute";
-      if (column.kind != ColumnKind::one_hot) entry["imputed"] = column.imputed;
-    }
+    if (column.missing == MissingPolicy::impute) entry["missing"] = "impute";
+    if (keeps_imputed(column)) entry["imputed"] = column.imputed;
     if (!column.why.empty()) entry["why"] = column.why;
     list.push_back(std::move(entry));
   }

@@ -58,6 +58,17 @@ TEST(SchemaTest, IsTheSameAfterTomlAndJson) {
   EXPECT_EQ(Schema::from_json(numbers.to_json(), "s"), numbers);
 }
 
+// An unseen category of an ordinal column becomes it, too; a column that was set to refuse may be set back.
+TEST(SchemaTest, KeepsAnImputedValueOfColumnsThatRefuseMissingOnes) {
+  const Schema schema(
+      {{.name = "grade", .kind = ColumnKind::ordinal, .imputed = 0.5, .categories = {"low", "high"}},
+       {.name = "age", .imputed = 41.5},
+       {.name = "notes", .kind = ColumnKind::ignored, .imputed = 3}},
+      {});
+  EXPECT_EQ(Schema::from_toml(schema.to_toml(), "s"), schema);
+  EXPECT_EQ(Schema::from_json(schema.to_json(), "s"), schema);
+}
+
 TEST(SchemaTest, IsDescribedForAPerson) {
   EXPECT_EQ(Schema({{.name = "age", .missing = MissingPolicy::impute, .imputed = 41.5, .why = "3 missing"},
                     {.name = "color", .kind = ColumnKind::one_hot, .categories = {"blue", "red"}},

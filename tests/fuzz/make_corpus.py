@@ -60,6 +60,7 @@ def schemas():
          '[[column]]\nname = "o"\nkind = "ordinal"\ncategories = ["1", "2"]\n\n[[column]]\nname = "id"\nkind = "id"\n')
     seed("schema", "json", '{"missing_words":["na"],"column":[{"name":"x","kind":"number","missing":"impute","imputed":1e300},'
          '{"name":"d","kind":"date"},{"name":"s","kind":"label"}]}')
+    seed("schema", "imputed_though_refused", '[[column]]\nname = "g"\nkind = "ordinal"\ncategories = ["a", "b"]\nimputed = 0.5\n')
     seed("schema", "unknown_key", '[[column]]\nnmae = "x"\n')
     seed("label_map", "plain", "fraud=anomaly,ok=normal,=unlabeled")
     seed("label_map", "quoted", '"a,""b""="=anomaly, 1 = normal ,x=unlabelled')
