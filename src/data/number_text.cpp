@@ -151,10 +151,14 @@ double nearest_double(const char* first, const char* last, const Decimal& decima
   double value = 0;
   const auto [end, error] = std::from_chars(first, last, value);
   if (error != std::errc::result_out_of_range) return std::isfinite(value) ? value : kNoNumber;
-  // Too large and too small are one error there; the longer type tells them apart, or else the exponent.
+  // Too large and too small are one error there; the longer type tells them apart, or else the place of the
+  // first digit that is not 0.
   long double wide = 0;
-  if (std::from_chars(first, last, wide).ec != std::errc{})
-    return decimal.digits == 0 || decimal.exponent < 0 ? 0 : kNoNumber;
+  if (std::from_chars(first, last, wide).ec != std::errc{}) {
+    const char* const digits = std::find_if(first, last, [](char c) { return is_digit(c) && c != '0'; });
+    const char* const digits_end = std::find_if(digits, last, [](char c) { return c == 'e' || c == 'E'; });
+    return std::count_if(digits, digits_end, is_digit) + decimal.exponent <= 0 ? 0 : kNoNumber;
+  }
   value = static_cast<double>(wide);
   return std::isfinite(value) ? value : kNoNumber;
 }

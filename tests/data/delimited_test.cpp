@@ -253,6 +253,13 @@ TEST(Number, IsTheNearestDoubleWhateverTheNotation) {
   }
   EXPECT_EQ(parse_number(" 1.5\t"), 1.5);
   EXPECT_EQ(parse_number("1e-400"), 0.0);
+  // Beyond every floating-point type there is.
+  const std::string many(6000, '9'), zeros(6000, '0');
+  EXPECT_EQ(parse_number("1e-9999"), 0.0);
+  EXPECT_EQ(parse_number("0." + zeros + "9"), 0.0);
+  EXPECT_EQ(parse_number("0e9999"), 0.0);
+  for (const std::string& text : {std::string("1e9999"), many, many + ".5", many + "e-1", "0" + many + ".5"})
+    EXPECT_FALSE(parse_number(text)) << text.substr(0, 10);
   for (const char* text :
        {"",    " ",   "-",    "+",        ".",     "e5",  "1e",  "1e+", "1,5",   "0x10", "1_000",
         "nan", "inf", "-inf", "infinity", "1e400", "1 2", "--1", "+-1", "1.2.3", "five", "1f"}) {
