@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "data/cell_text.h"
+#include "data/schema_kinds.h"
 #include "deepsad/core/error.h"
 #include "deepsad/storage/byte_stream.h"
 
@@ -31,26 +32,37 @@ std::string id_of(const DelimitedReader& reader, std::size_t cell) {
   return std::string(as_utf8(trimmed(reader.cells()[cell].text), scratch));
 }
 
-template <class Read>
-SemiLabel LabelColumn::of(const DelimitedReader& reader, Read&& read) {
+SemiLabel LabelColumn::label(DelimitedReader& reader, LabelKind kind) {
   const std::string_view text = reader.cells()[cell_].text;
   if (const auto found = known_.find(text); found != known_.end()) return found->second;
-  const SemiLabel label = read(as_utf8(text, scratch_));
+  const std::optional<SemiLabel> label = map_.find(as_utf8(text, scratch_));
+  if (!label) refuse(reader, kind);
   constexpr std::size_t kMostKnown = 1000;
-  if (known_.size() < kMostKnown) known_.emplace(text, label);
-  return label;
+  if (known_.size() < kMostKnown) known_.emplace(text, *label);
+  return *label;
 }
 
-SemiLabel LabelColumn::semi(const DelimitedReader& reader) {
-  return of(reader, [&](std::string_view text) { return map_.label_of(text, reader.place(cell_)); });
-}
-
-TrueLabel LabelColumn::truth(const DelimitedReader& reader) {
-  const SemiLabel label = of(reader, [&](std::string_view text) {
-    static_cast<void>(map_.truth_of(text, reader.place(cell_)));
-    return map_.label_of(text, {});
-  });
+TrueLabel LabelColumn::truth(DelimitedReader& reader) {
+  const SemiLabel label = this->label(reader, LabelKind::truth);
+  if (label == SemiLabel::unlabelled)
+    return map_.truth_of(as_utf8(reader.cells()[cell_].text, scratch_), reader.place(cell_));
   return label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly;
+}
+
+void LabelColumn::refuse(DelimitedReader& reader, LabelKind kind) {
+  constexpr std::size_t kMostRows = 100'000, kMostWords = 1000;
+  const std::string place = reader.place(cell_);
+  const std::string cell(as_utf8(reader.cells()[cell_].text, scratch_));
+  LabelWords words;
+  for (const auto& [word, label] : known_) words.try_emplace(CategoryKey(as_utf8(word, scratch_)).text(), 0);
+  try {
+    for (std::size_t row = 0; row < kMostRows && words.size() < kMostWords; ++row) {
+      ++words[CategoryKey(as_utf8(reader.cells()[cell_].text, scratch_)).text()];
+      if (!reader.next()) break;
+    }
+  } catch (const Error&) {  // of a later row: the label comes first
+  }
+  refuse_label(map_, cell, place, kind, words);
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/label_words.h"
 #include "data/row_encoder.h"
 #include "deepsad/data/dataset.h"
 #include "deepsad/data/delimited.h"
@@ -29,12 +30,14 @@ class LabelColumn {
  public:
   LabelColumn(const LabelMap& map, std::size_t cell) : map_(map), cell_(cell) {}
 
-  [[nodiscard]] SemiLabel semi(const DelimitedReader& reader);
-  [[nodiscard]] TrueLabel truth(const DelimitedReader& reader);
+  /// The label in the reader's current row. @throws DataError as LabelMap::label_of() and truth_of(), after
+  /// reading on for the words of the column
+  [[nodiscard]] SemiLabel semi(DelimitedReader& reader) { return label(reader, LabelKind::semi); }
+  [[nodiscard]] TrueLabel truth(DelimitedReader& reader);
 
  private:
-  template <class Read>
-  SemiLabel of(const DelimitedReader& reader, Read&& read);
+  SemiLabel label(DelimitedReader& reader, LabelKind kind);
+  [[noreturn]] void refuse(DelimitedReader& reader, LabelKind kind);
 
   const LabelMap& map_;
   std::size_t cell_;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "data/cell_text.h"
+#include "data/label_words.h"
 #include "data/schema_kinds.h"
 #include "deepsad/core/error.h"
 
@@ -44,6 +46,48 @@ std::string map_word(const std::string& word) {
   std::string quoted = "\"";
   for (const char c : word) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
+}
+
+const char* class_word(SemiLabel label) {
+  return label == SemiLabel::unlabelled ? "unlabeled" : label_name(label);
+}
+
+constexpr const char* kLongWord = "WORD";
+bool is_short(const std::string& word) {
+  constexpr std::size_t kLongest = 40;
+  return word.size() <= kLongest;
+}
+
+// A map for these words, the commonest first. Those that are understood without a map keep their meaning; of
+// several others the commonest is taken for normal if no word is.
+std::string example_map(const LabelWords& words) {
+  constexpr std::size_t kMostShown = 6;
+  struct Entry {
+    std::string_view word;
+    std::size_t n;
+    std::optional<SemiLabel> label;
+  };
+  std::vector<Entry> entries;
+  for (const auto& [word, n] : words)
+    if (!word.empty()) entries.push_back({word, n, LabelMap().find(word)});
+  std::ranges::stable_sort(entries, std::greater<>(), &Entry::n);
+  const auto n_unknown = std::ranges::count_if(entries, [](const Entry& e) { return !e.label; });
+  const auto is_normal = [](const Entry& e) { return e.label == SemiLabel::normal; };
+  bool wants_normal = n_unknown > 1 && std::ranges::none_of(entries, is_normal);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kMostShown, entries.size()); ++i) {
+    Entry& entry = entries[i];
+    if (!entry.label) {
+      entry.label = wants_normal ? SemiLabel::normal : SemiLabel::anomaly;
+      wants_normal = false;
+    }
+    const std::string word(entry.word);
+    text += fmt::format("{}{}={}", i == 0 ? "" : ",", is_short(word) ? map_word(word) : kLongWord,
+                        class_word(*entry.label));
+  }
+  if (entries.size() > kMostShown) text += ",...";
+  if (words.contains("")) text += ",=unlabeled";
+  return text;
 }
 
 // Reads WORD=CLASS,WORD=CLASS.
@@ -116,6 +160,32 @@ class MapParser {
 
 }  // namespace
 
+void refuse_label(const LabelMap& map, std::string_view cell, std::string_view place, LabelKind kind,
+                  const LabelWords& words) {
+  const std::string word(trimmed(cell));
+  if (!map.is_built_in()) {
+    const std::string in_map = is_short(word) ? map_word(word) : kLongWord;
+    throw DataError(
+        fmt::format("{}: the label map has no {}; add {}=normal, {}=anomaly or {}=unlabeled to it "
+                    "(it is '{}')",
+                    place, shown(word), in_map, in_map, in_map, map.text()));
+  }
+  LabelWords all = words;
+  all.try_emplace(CategoryKey(word).text(), 1);
+  const std::string example = fmt::format(
+      "for instance {} '{}'", kind == LabelKind::semi ? "--label-map" : "--truth-map", example_map(all));
+  if (parse_number(word)) {
+    throw DataError(
+        fmt::format("{}: found the label {}; numbers are understood only with a map, because 1 means anomaly "
+                    "in some tools and normal in others; say what they mean, {}",
+                    place, shown(word), example));
+  }
+  throw DataError(
+      fmt::format("{}: found the label {}, which is none of the words that are understood without a map; say "
+                  "what it means, {}",
+                  place, shown(word), example));
+}
+
 const char* label_name(SemiLabel label) {
   switch (label) {
     case SemiLabel::normal:
@@ -157,43 +227,25 @@ std::optional<SemiLabel> LabelMap::find(std::string_view cell) const {
 
 SemiLabel LabelMap::label_of(std::string_view cell, std::string_view place) const {
   if (const std::optional<SemiLabel> label = find(cell)) return *label;
-  const std::string word(trimmed(cell));
-  const std::string shown_word = word.size() <= 40 ? map_word(word) : "WORD";
-  if (given_) {
-    throw DataError(
-        fmt::format("{}: the label map has no {}; add {}=normal, {}=anomaly or {}=unlabeled to it "
-                    "(it is '{}')",
-                    place, shown(word), shown_word, shown_word, shown_word, text()));
-  }
-  if (parse_number(word)) {
-    throw DataError(
-        fmt::format("{}: found the label {}; numbers are understood only with a map, because 1 means anomaly "
-                    "in some tools and normal in others; say what they mean, for instance "
-                    "--label-map '0=normal,1=anomaly'",
-                    place, shown(word)));
-  }
-  throw DataError(
-      fmt::format("{}: found the label {}, which is none of the words that are understood without a map; say "
-                  "what it means, for instance --label-map '{}=anomaly,ok=normal,=unlabeled'",
-                  place, shown(word), shown_word));
+  refuse_label(*this, cell, place, LabelKind::semi, {});
 }
 
 TrueLabel LabelMap::truth_of(std::string_view cell, std::string_view place) const {
-  const SemiLabel label = label_of(cell, place);
-  if (label == SemiLabel::unlabelled) {
+  const std::optional<SemiLabel> label = find(cell);
+  if (!label) refuse_label(*this, cell, place, LabelKind::truth, {});
+  if (*label == SemiLabel::unlabelled) {
     throw DataError(
         fmt::format("{}: {} is no true label (it means unlabelled); wanted normal or anomaly in "
                     "every row",
                     place, shown(trimmed(cell))));
   }
-  return label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly;
+  return *label == SemiLabel::normal ? TrueLabel::normal : TrueLabel::anomaly;
 }
 
 std::string LabelMap::text() const {
   std::string result;
   for (const auto& [word, label] : words_) {
-    result += fmt::format("{}{}={}", result.empty() ? "" : ",", map_word(word),
-                          label == SemiLabel::unlabelled ? "unlabeled" : label_name(label));
+    result += fmt::format("{}{}={}", result.empty() ? "" : ",", map_word(word), class_word(label));
   }
   return result;
 }

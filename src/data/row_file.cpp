@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -75,14 +76,18 @@ class SampleLabels {
 
   void add_to(Table& table) const {
     if (semi_classes_) {
+      const LabelMap& map = options_.table.label_map;
+      require_known(map, *semi_classes_, LabelKind::semi);
       table.semi.reserve(table.data.size());
       for (std::size_t row = 0; row < table.data.size(); ++row)
-        table.semi.push_back(options_.table.label_map.label_of((*semi_classes_)[row], place(row)));
+        table.semi.push_back(map.label_of((*semi_classes_)[row], place(row)));
     }
     if (truth_classes_) {
+      const LabelMap& map = options_.table.truth_map;
+      require_known(map, *truth_classes_, LabelKind::truth);
       table.truth.reserve(table.data.size());
       for (std::size_t row = 0; row < table.data.size(); ++row)
-        table.truth.push_back(options_.table.truth_map.truth_of((*truth_classes_)[row], place(row)));
+        table.truth.push_back(map.truth_of((*truth_classes_)[row], place(row)));
     }
   }
 
@@ -111,6 +116,15 @@ class SampleLabels {
     texts.reserve(data.size());
     for (std::size_t row = 0; row < data.size(); ++row) texts.push_back(class_text(data, row, map));
     return texts;
+  }
+
+  void require_known(const LabelMap& map, const std::vector<std::string>& classes, LabelKind kind) const {
+    const auto unknown =
+        std::ranges::find_if(classes, [&map](const std::string& word) { return !map.find(word); });
+    if (unknown == classes.end()) return;
+    LabelWords words;
+    for (const std::string& word : classes) ++words[CategoryKey(word).text()];
+    refuse_label(map, *unknown, place(static_cast<std::size_t>(unknown - classes.begin())), kind, words);
   }
 
   [[nodiscard]] std::string place(std::size_t row) const {

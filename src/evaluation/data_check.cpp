@@ -99,8 +99,9 @@ CheckedTable read_text(std::unique_ptr<ByteStream> in, const DataCheckOptions& o
   if (found.truth) result.truth.emplace();
   std::vector<CellValue> row(reader.column_names().size());
   const MissingWords missing_words(table.missing_words);
-  std::string scratch;
-  const auto text_at = [&](std::size_t cell) { return as_utf8(reader.cells()[cell].text, scratch); };
+  std::optional<LabelColumn> labels, truths;
+  if (found.label) labels.emplace(table.label_map, *found.label);
+  if (found.truth) truths.emplace(table.truth_map, *found.truth);
   for (;;) {
     try {
       if (!reader.next()) break;
@@ -119,12 +120,12 @@ CheckedTable read_text(std::unique_ptr<ByteStream> in, const DataCheckOptions& o
                   0, text};
     }
     SemiLabel label = SemiLabel::unlabelled;
-    if (found.label) {
-      label = table.label_map.label_of(text_at(*found.label), reader.place(*found.label));
+    if (labels) {
+      label = labels->semi(reader);
       count(*result.semi, label);
     }
-    if (found.truth) {
-      const TrueLabel truth = table.truth_map.truth_of(text_at(*found.truth), reader.place(*found.truth));
+    if (truths) {
+      const TrueLabel truth = truths->truth(reader);
       label = truth == TrueLabel::normal ? SemiLabel::normal : SemiLabel::anomaly;
       count(*result.truth, label);
     }

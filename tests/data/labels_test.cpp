@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "data/label_words.h"
 #include "deepsad/core/error.h"
 #include "support/files.h"
 
@@ -31,7 +32,7 @@ TEST(Labels, WordsAreUnderstoodWithoutAMap) {
   EXPECT_EQ(
       unknown(words, "setosa"),
       "x.csv:7:3: found the label \"setosa\", which is none of the words that are understood without a map; "
-      "say what it means, for instance --label-map 'setosa=anomaly,ok=normal,=unlabeled'");
+      "say what it means, for instance --label-map 'setosa=anomaly'");
 }
 
 TEST(Labels, NumbersAreRefusedWithoutAMap) {
@@ -39,7 +40,30 @@ TEST(Labels, NumbersAreRefusedWithoutAMap) {
   for (const char* number : {"0", "1", "-1", "1.0", " 1"})
     EXPECT_EQ(words.find(number), std::nullopt) << number;
   EXPECT_THAT(unknown(words, "1"), HasSubstr("1 means anomaly in some tools and normal in others"));
-  EXPECT_THAT(unknown(words, "1"), HasSubstr("--label-map '0=normal,1=anomaly'"));
+  EXPECT_THAT(unknown(words, "1"), HasSubstr("--label-map '1=anomaly'"));
+}
+
+TEST(Labels, AnUnknownWordIsAnsweredWithAMapOfTheWordsThatAreThere) {
+  const auto example = [](const std::string& cell, const LabelWords& words, LabelKind kind) {
+    const std::string text =
+        message_of<DataError>([&] { refuse_label(LabelMap(), cell, "x.csv:7:3", kind, words); });
+    return text.substr(text.find("for instance ") + 13);
+  };
+  const auto semi = [&](const std::string& cell, const LabelWords& words) {
+    return example(cell, words, LabelKind::semi);
+  };
+  EXPECT_EQ(semi("1", {{"0", 900}, {"1", 20}}), "--label-map '0=normal,1=anomaly'");
+  EXPECT_EQ(semi("1.0", {{"0", 1}, {"1", 2}}), "--label-map '1=normal,0=anomaly'");
+  EXPECT_EQ(semi("gut", {{"gut", 90}, {"", 900}, {"betrug", 20}}),
+            "--label-map 'gut=normal,betrug=anomaly,=unlabeled'");
+  EXPECT_EQ(semi("x", {{"x", 3}, {"", 9}}), "--label-map 'x=anomaly,=unlabeled'");
+  // Words that are understood without a map keep their meaning in it.
+  EXPECT_EQ(semi("scam", {{"ok", 3}, {"scam", 5}, {"unknown", 2}}),
+            "--label-map 'scam=anomaly,ok=normal,unknown=unlabeled'");
+  EXPECT_EQ(semi("a,b", {{"a,b", 1}}), "--label-map '\"a,b\"=anomaly'");
+  EXPECT_EQ(semi("a", {{"a", 9}, {"b", 8}, {"c", 7}, {"d", 6}, {"e", 5}, {"f", 4}, {"g", 3}}),
+            "--label-map 'a=normal,b=anomaly,c=anomaly,d=anomaly,e=anomaly,f=anomaly,...'");
+  EXPECT_EQ(example("1", {{"0", 9}, {"1", 2}}, LabelKind::truth), "--truth-map '0=normal,1=anomaly'");
 }
 
 TEST(Labels, AMapSaysWhatIsWhatAndNothingElseCounts) {

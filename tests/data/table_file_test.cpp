@@ -69,6 +69,17 @@ TEST(TableFile, BecomesRowsSchemaAndLabels) {
   EXPECT_THAT(table.messages, ::testing::Contains("labels: 2 known normal, 1 known anomalous, 2 unlabelled"));
 }
 
+TEST(TableFile, AnUnknownLabelIsAnsweredWithTheWordsOfItsColumn) {
+  const std::string text = "x,what,also\n1,ok,0\n2,scam,0\n3,gut,1\n4,gut,0\n5,,0\n";
+  EXPECT_EQ(
+      refusal(text, {.label_column = "what"}),
+      "t.csv:3:3: found the label \"scam\", which is none of the words that are understood without a "
+      "map; say what it means, for instance --label-map 'gut=anomaly,scam=anomaly,ok=normal,=unlabeled'");
+  EXPECT_THAT(refusal(text, {.truth_column = "also"}), HasSubstr("--truth-map '0=normal,1=anomaly'"));
+  // A record that cannot be read, further down, does not hide it.
+  EXPECT_THAT(refusal(text + "6,7,8,9\n", {.label_column = "what"}), HasSubstr("t.csv:3:3: found the label"));
+}
+
 TEST(TableFile, TheSchemaItFindsEncodesTheSameRows) {
   for (const bool with_header : {true, false}) {
     const std::string text = with_header ? kPeople : kPeople.substr(kPeople.find('\n') + 1);
