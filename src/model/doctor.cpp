@@ -283,6 +283,10 @@ void examine_rows(const Model& model, const ModelRows& rows, ThreadPool& pool, D
   if (profile == nullptr) {
     report.skipped.emplace_back(
         "drift of features and overlap: the model holds no profile (--training-profile)");
+  } else if (!profile->hashes.can_tell()) {
+    report.skipped.emplace_back(
+        "overlap with training rows: a model that this one goes on from held no profile "
+        "(--training-profile)");
   }
   check_overlap(model, rows, pool, report);
   if (n < kLeastRows) {

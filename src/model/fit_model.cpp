@@ -160,7 +160,7 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
   setup.dataset = rows.name;
   setup.seed = *options.seed;
   TrainingRows remembered =
-      remember_training_rows(*detector, training, {}, training_rows_options(options), pool);
+      remember_training_rows(*detector, training, {}, training_rows_options(options, data.start.get()), pool);
   fitted.model = std::make_shared<const Model>(Model(std::move(detector), std::move(scaler),
                                                      schema.sample_shape, schema.feature_names,
                                                      std::move(setup), summary_of(options, semi).dump())

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "deepsad/core/version.h"
+#include "deepsad/model/model.h"
 #include "deepsad/model/train_options.h"
 #include "deepsad/model/training_rows.h"
 
@@ -17,11 +18,13 @@ namespace deepsad {
           {"selection", options.selection}};
 }
 
-/// What of the training rows the model is to remember.
-[[nodiscard]] inline TrainingRowsOptions training_rows_options(const TrainOptions& options) {
+/// What of the training rows the model is to remember. @param start that training goes on from, or null
+[[nodiscard]] inline TrainingRowsOptions training_rows_options(const TrainOptions& options,
+                                                               const Model* start) {
   return {.n_examples = options.example_rows,
           .profile = options.training_profile,
-          .seed = options.seed.value_or(0)};
+          .seed = options.seed.value_or(0),
+          .start = start == nullptr ? nullptr : &start->training_rows()};
 }
 
 }  // namespace deepsad

@@ -86,7 +86,7 @@ double SeenRows::share() const {
 std::optional<SeenRows> rows_seen_in_training(const Model& model, const RawRows& rows,
                                               std::span<const std::uint32_t> positions, ThreadPool& pool) {
   const TrainingProfile* profile = model.training_rows().profile.get();
-  if (profile == nullptr) return std::nullopt;
+  if (profile == nullptr || !profile->hashes.can_tell()) return std::nullopt;
   const std::size_t n_chunks = (positions.size() + kChunkRows - 1) / kChunkRows;
   std::vector<RowHashes::Overlap> overlaps(n_chunks);
   pool.parallel_for(n_chunks, [&](std::size_t chunk) {

@@ -597,7 +597,8 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     untrained->fit(training, quiet);
   }
   TrainingRows remembered =
-      remember_training_rows(*detector, training, selection.set.rows, training_rows_options(options), pool);
+      remember_training_rows(*detector, training, selection.set.rows,
+                             training_rows_options(options, init ? init->model.get() : nullptr), pool);
   // Of the very data that it was trained on, the old model's training set is known as a whole: see below.
   const bool same_data = init && !source.own && init->model->setup().data_checksum == source.checksum;
   if (init) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 #include "deepsad/core/random.h"
 #include "evaluation/row_sketch.h"
@@ -114,7 +115,8 @@ ExampleRows examples_from(const Detector& detector, const TrainingSet& data, con
   return examples;
 }
 
-TrainingProfile profile_of(MatrixView<const float> x, const Sample& sample, ThreadPool& pool) {
+TrainingProfile profile_of(MatrixView<const float> x, const Sample& sample, const TrainingRows* start,
+                           ThreadPool& pool) {
   TrainingProfile profile;
   profile.n_rows = sample.positions.size();
   profile.features.resize(x.cols());
@@ -127,6 +129,10 @@ TrainingProfile profile_of(MatrixView<const float> x, const Sample& sample, Thre
   });
   profile.scores = sketch_of(sample.scores, kScoreEdges);
   profile.hashes = hash_rows(x);
+  if (start != nullptr) {
+    const RowHashes unknown{.smallest = {}, .all = false};
+    profile.hashes = merged(profile.hashes, start->profile ? start->profile->hashes : unknown);
+  }
   return profile;
 }
 
@@ -142,6 +148,24 @@ RowHashes hash_rows(MatrixView<const float> x) {
   if (!hashes.all) hashes.smallest.resize(kMaxRowHashes);
   hashes.smallest.shrink_to_fit();
   return hashes;
+}
+
+RowHashes merged(const RowHashes& a, const RowHashes& b) {
+  RowHashes both{.smallest = {}, .all = a.all && b.all};
+  std::ranges::set_union(a.smallest, b.smallest, std::back_inserter(both.smallest));
+  const auto cut = [&both](std::size_t n) {
+    if (n >= both.smallest.size()) return;
+    both.smallest.resize(n);
+    both.all = false;
+  };
+  for (const RowHashes* one : {&a, &b}) {  // what one has left out is larger than all that it keeps
+    if (one->all) continue;
+    const auto end = one->smallest.empty() ? both.smallest.begin()
+                                           : std::ranges::upper_bound(both.smallest, one->smallest.back());
+    cut(static_cast<std::size_t>(end - both.smallest.begin()));
+  }
+  cut(kMaxRowHashes);
+  return both;
 }
 
 RowHashes::Overlap RowHashes::overlap(MatrixView<const float> x) const {
@@ -170,7 +194,7 @@ TrainingRows remember_training_rows(const Detector& detector, const TrainingSet&
         std::make_shared<const ExampleRows>(examples_from(detector, data, sample, rows, options, pool));
   }
   if (options.profile)
-    kept.profile = std::make_shared<const TrainingProfile>(profile_of(data.x, sample, pool));
+    kept.profile = std::make_shared<const TrainingProfile>(profile_of(data.x, sample, options.start, pool));
   return kept;
 }
 

@@ -62,10 +62,10 @@ void check_kept(const std::optional<KeptLabels>& kept, const char* label, const 
 
 std::string untold(const std::string& name) {
   return fmt::format(
-      "option init: {} keeps no profile of its training rows (it was trained with training_profile false, "
-      "imported, or by an early version), so whether it saw rows that would be held out cannot be told; go "
-      "on from a model with a profile, or, with a file of one's own, hold nothing out: test_share 0, "
-      "calibration_share 0",
+      "option init: {} keeps no profile of its training rows (it, or a model that it goes on from, was "
+      "trained with training_profile false, imported, or made by an early version), so whether it saw rows "
+      "that would be held out cannot be told; go on from a model with a profile, or, with a file of one's "
+      "own, hold nothing out: test_share 0, calibration_share 0",
       name);
 }
 

@@ -154,6 +154,35 @@ TEST_F(TrainingRowsTest, OfManyRowsAShareIsKeptThatEstimatesTheOverlap) {
               0.04);
 }
 
+TEST(RowHashesTest, MergedAreThoseOfTheRowsTogether) {
+  constexpr std::size_t kMany = 9000;
+  Matrix<float> x(kMany, 1);
+  for (std::size_t i = 0; i < kMany; ++i) x.row(i)[0] = static_cast<float>(i);
+  const auto part = [&](std::size_t first, std::size_t n) {
+    return MatrixView<const float>(x.values.data() + first, n, 1);
+  };
+  const auto expect_together = [&](std::size_t first, std::size_t middle, std::size_t end) {
+    SCOPED_TRACE(std::to_string(first) + " " + std::to_string(middle) + " " + std::to_string(end));
+    const RowHashes a = hash_rows(part(first, middle - first)), b = hash_rows(part(middle, end - middle)),
+                    whole = hash_rows(part(first, end - first));
+    for (const RowHashes& both : {merged(a, b), merged(b, a)}) {
+      EXPECT_EQ(both.all, whole.all);
+      EXPECT_EQ(both.smallest, whole.smallest);
+    }
+  };
+  expect_together(0, 100, 300);
+  expect_together(0, 3000, 6000);
+  expect_together(0, 50, 9000);
+  expect_together(0, 4500, 9000);
+  const RowHashes all = hash_rows(part(0, 100)), unknown{.smallest = {}, .all = false};
+  EXPECT_EQ(merged(all, all).smallest, all.smallest);
+  for (const RowHashes& both : {merged(all, unknown), merged(unknown, all)}) {
+    EXPECT_FALSE(both.can_tell());
+    EXPECT_TRUE(both.overlap(part(0, 100)).compared.empty());
+  }
+  EXPECT_TRUE(all.can_tell());
+}
+
 // Every part of the sections, damaged with a right checksum.
 TEST_F(TrainingRowsTest, ADamagedSectionIsNamed) {
   const Safetensors good = read_safetensors(model(remember()).to_bytes(), "good");

@@ -10,6 +10,8 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
+#include "deepsad/data/row_file.h"
+#include "deepsad/model/seen_rows.h"
 #include "deepsad/model/train_run.h"
 #include "support/files.h"
 
@@ -333,6 +335,44 @@ TEST_F(OwnFileStart, AModelThatForgotItsTrainingRowsIsRefused) {
               ThrowsMessage<InvalidArgument>(HasSubstr("keeps no profile of its training rows")));
   options.test_share = options.calibration_share = 0;  // nothing is held out, so nothing need be told
   (void)run(options);
+}
+
+TEST_F(OwnFileStart, AModelTellsTheRowsOfAllModelsBeforeIt) {
+  const TrainRun first = run(own(file("first.csv", rows(300, 1))));
+  TrainOptions options = own(file("second.csv", rows(200, 2)));
+  options.init = saved(first);
+  const TrainRun second = run(options);
+  options = own(file("third.csv", rows(100, 3)));
+  options.init = saved(second);
+  const TrainRun third = run(options);
+  const auto model = std::make_shared<const Model>(Model::load(saved(third)));
+  ThreadPool pool(1);
+  for (const TrainRun* before : {&first, &second, &third}) {
+    const std::vector<std::uint32_t>& training = before->own->rows->parts.training;
+    const auto seen = rows_seen_in_training(*model, raw_rows(*before->test_data), training, pool);
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->found, training);
+    const std::vector<std::uint32_t>& tested = before->own->rows->parts.test;
+    EXPECT_THAT(rows_seen_in_training(*model, raw_rows(*before->test_data), tested, pool)->found, IsEmpty());
+  }
+}
+
+TEST_F(OwnFileStart, AModelThatGoesOnFromOneThatForgotItsRowsCannotTell) {
+  TrainOptions options = own(file("first.csv", rows(300, 1)));
+  options.training_profile = false;
+  const std::string first = saved(run(options));
+  options = own(file("second.csv", rows(200, 2)));
+  options.test_share = options.calibration_share = 0;
+  options.init = first;
+  const TrainRun second = run(options);
+  const Model again = Model::load(saved(second));
+  ThreadPool pool(1);
+  const std::vector<std::uint32_t> some{0, 1};
+  EXPECT_FALSE(rows_seen_in_training(again, raw_rows(*second.test_data), some, pool));
+  options = own(file("third.csv", rows(100, 3)));
+  options.init = saved(second);
+  EXPECT_THAT([&] { (void)run(options); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("it, or a model that it goes on from")));
 }
 
 TEST_F(OwnFileStart, LabelsThatTheNewDataUndoesAreForgottenUnlessItChangesThem) {

@@ -28,10 +28,11 @@ struct SeenRows {
 /// Share of rows that may equal a training row by chance.
 inline constexpr double kOverlapShare = 0.01;
 
-/// Rows with the values of a training row, to the bit, whatever their order, labels and file. Told by the
-/// hashes in the model's profile.
+/// Rows with the values of a training row, to the bit, whatever their order, labels and file; of a model that
+/// goes on from others (option init), of a training row of any of them. Told by the hashes in the model's
+/// profile.
 /// @param positions of the rows asked for, in `rows`
-/// @returns nothing if the model has no profile   @throws DataError as Scaler::transform()
+/// @returns nothing if one of the models has no profile   @throws DataError as Scaler::transform()
 [[nodiscard]] std::optional<SeenRows> rows_seen_in_training(const Model& model, const RawRows& rows,
                                                             std::span<const std::uint32_t> positions,
                                                             ThreadPool& pool);

@@ -35,6 +35,9 @@ struct RowHashes {
   std::vector<std::uint64_t> smallest;  ///< ascending, different
   bool all = true;                      ///< nothing was left out
 
+  /// Whether some rows can be told: not if nothing is kept, but something was left out.
+  [[nodiscard]] bool can_tell() const { return all || !smallest.empty(); }
+
   /// Rows of x that are training rows, to the bit, among those whose hash could be among the kept ones.
   struct Overlap {
     std::vector<std::uint32_t> compared;  ///< positions of those that can be told, ascending
@@ -44,12 +47,14 @@ struct RowHashes {
 };
 inline constexpr std::size_t kMaxRowHashes = 4096;
 [[nodiscard]] RowHashes hash_rows(MatrixView<const float> x);
+/// Of the rows of both, as if they had been hashed together; what one cannot tell, both cannot.
+[[nodiscard]] RowHashes merged(const RowHashes& a, const RowHashes& b);
 
 struct TrainingProfile {
   std::size_t n_rows = 0;                    ///< that the sketches were made of: all, or kProfileRows of them
   std::vector<DistributionSketch> features;  ///< as the detector sees them
   DistributionSketch scores;
-  RowHashes hashes;  ///< of all rows
+  RowHashes hashes;  ///< of all rows, and of those that the models it goes on from were trained on
 };
 inline constexpr std::size_t kProfileRows = 10000;
 
@@ -64,6 +69,7 @@ struct TrainingRowsOptions {
                                 ///< what there is; 0: no examples
   bool profile = true;
   std::uint64_t seed = 0;
+  const TrainingRows* start = nullptr;  ///< of the model that training goes on from
 };
 
 /// Draws the rows and makes the profile; the same for the same seed at any thread count. Scores at most
