@@ -8,6 +8,7 @@
 
 #include "deepsad/core/error.h"
 #include "deepsad/core/percent_text.h"
+#include "deepsad/storage/run_folder.h"
 #include "option_text.h"
 #include "table_options.h"
 
@@ -46,11 +47,7 @@ Positional model_positional() {
 }
 
 std::string model_path(const Arguments& arguments, const char* positional) {
-  namespace fs = std::filesystem;
-  const std::string word = arguments.text(positional);
-  const fs::path inside = fs::path(word) / "model.safetensors";
-  std::error_code not_there;
-  return fs::is_directory(word, not_there) && fs::exists(inside, not_there) ? inside.string() : word;
+  return model_file(arguments.text(positional));
 }
 
 Option keep_training_rows_option() {

@@ -9,10 +9,12 @@
 #include <filesystem>
 #include <utility>
 
+#include "data/cell_text.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/words.h"
 #include "deepsad/model/model_rows.h"
 #include "deepsad/storage/atomic_file.h"
+#include "deepsad/storage/run_folder.h"
 #include "model/data_source.h"
 #include "model/train_on_source.h"
 #include "model/warm_start.h"
@@ -53,6 +55,21 @@ std::string base_name(const std::string& path) {
   std::filesystem::path plain = std::filesystem::path(path).lexically_normal();
   if (!plain.has_filename()) plain = plain.parent_path();  // "images/"
   return plain.filename().string();
+}
+
+// The columns of labels that a model was trained with need not be in every file.
+void say_what_is_not_labelled(const Model& start, OwnRows& rows) {
+  if (!start.schema()) return;
+  for (const ColumnSchema& column : start.schema()->schema.columns()) {
+    if (column.kind == ColumnKind::label && !rows.has_labels)
+      rows.messages.push_back(fmt::format(
+          "there is no column {}, which labelled rows of the model to go on from; no row is labelled",
+          shown(column.name)));
+    if (column.kind == ColumnKind::truth && !rows.has_truth)
+      rows.messages.push_back(
+          fmt::format("there is no column {}, which held the true labels; no row is held out for a test",
+                      shown(column.name)));
+  }
 }
 
 // Takes rows that the schema refuses out of the parts that are held out.
@@ -106,7 +123,7 @@ OwnFile read_own_file(const TrainOptions& options) {
   RowFileOptions file_options = row_file_options(options);
   std::optional<Model> start;
   if (!options.init.empty()) {
-    start.emplace(Model::load(options.init));
+    start.emplace(Model::load(model_file(options.init)));
     file_options = with_schema_of(*start, std::move(file_options));
   }
   auto rows = std::make_shared<OwnRows>();
@@ -130,6 +147,7 @@ OwnFile read_own_file(const TrainOptions& options) {
   Table table = read_rows(options.dataset, file_options, choose);
   rows->lines = std::move(table.lines);
   rows->messages = std::move(table.messages);
+  if (start) say_what_is_not_labelled(*start, *rows);
   leave_out(table.refused, *rows);
   if (!table.data.is_image()) {
     rows->schema = TableSchema{.schema = std::move(table.schema),

@@ -450,7 +450,7 @@ std::vector<OptionDeclaration> declare_options() {
               "go on from this model instead of from fresh weights: same method and network, its scaling, no "
               "pretraining, 10 epochs if no other number is given")
           .shown_default("none")
-          .range_in_words("a model file of a deep method"));
+          .range_in_words("a model file of a deep method, or its run folder"));
   add(Declare("rep_dim", &T::rep_dim, method, "width of the network's code; 0 = that of the network")
           .unit("values")
           .range(between(0, kMaxCodes)));

@@ -18,6 +18,7 @@
 #include "deepsad/nn/generative_network.h"
 #include "deepsad/storage/atomic_file.h"
 #include "deepsad/storage/checksum.h"
+#include "deepsad/storage/run_folder.h"
 #include "detectors/autoencoder.h"
 #include "detectors/training_checks.h"
 #include "kernels/isa.h"
@@ -475,7 +476,7 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
   const auto prepare_start = Clock::now();
   std::optional<StartModel> init;
   if (!options.init.empty()) {
-    init = start_from(std::make_shared<const Model>(Model::load(options.init)), options.init,
+    init = start_from(std::make_shared<const Model>(Model::load(model_file(options.init))), options.init,
                       source.train.sample_shape, source.train.name, options);
   }
   // Refuses bad options before any work.

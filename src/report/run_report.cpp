@@ -244,7 +244,7 @@ void write_run(const RunFolder& folder, const TrainRun& run) {
   if (tested) folder.write("scores.csv", scores_csv(run.test));
   if (run.own && !run.own->calibration_scores.empty())
     folder.write("calibration.csv", calibration_csv(*run.own));
-  folder.write("model.safetensors", run.model->to_bytes());
+  folder.write(kModelFileName, run.model->to_bytes());
   std::vector<ReportFile> pictures;
   if (has_pictures(*run.test_data)) {
     if (!run.test.rows.empty())

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kLogName = "log.txt";
 // Files by which a folder is known to hold a run; any other file makes it a folder in use all the same.
-constexpr std::string_view kRunFiles[] = {kLogName, "config.json", "results.json", "model.safetensors"};
+constexpr std::string_view kRunFiles[] = {kLogName, "config.json", "results.json", kModelFileName};
 
 // "out/" and "./out" -> "out"; "." -> the full name, so that something can be put beside it.
 std::string tidy(const std::string& path) {
@@ -252,6 +252,17 @@ void RunFolder::abandon() noexcept {
   } catch (const std::exception&) {
     // A folder that cannot be listed any more is left as it is; nothing of value is lost.
   }
+}
+
+std::string model_file(const std::string& path) {
+  std::error_code not_there;
+  if (!fs::is_directory(path, not_there)) return path;
+  const fs::path inside = fs::path(path) / kModelFileName;
+  if (!fs::exists(inside, not_there))
+    throw IoError(
+        fmt::format("{}: is a folder without a {}; give a model file, or the folder of a finished run", path,
+                    kModelFileName));
+  return inside.string();
 }
 
 }  // namespace deepsad

@@ -356,7 +356,7 @@ TEST(BadInput, BadModels) {
       {"foreign safetensors", {"inspect", "@/foreign"}, 4, "not a deepsad model"},
       {"newer model", {"inspect", "@/newer"}, 4, "@/newer: "},
       {"no model", {"inspect", "@/none"}, 1, "@/none: cannot be read: No such file or directory"},
-      {"folder for a model", {"inspect", "@/"}, 1, "@/: cannot be read: Is a directory"},
+      {"folder for a model", {"inspect", "@/"}, 1, "@/: is a folder without a model.safetensors"},
       {"model of other data", {"evaluate", good, "glyphs"}, 2, "the model was trained on toy2d"},
       {"samples of another shape",
        {"score", good, "@/wide.mat"},

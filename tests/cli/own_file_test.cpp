@@ -256,6 +256,16 @@ TEST_F(OwnFile, AnotherThresholdMakesAnotherModel) {
   EXPECT_GT(again.size(), first.size() - 20);
 }
 
+TEST_F(OwnFile, ARunFolderStandsForItsModel) {
+  ASSERT_EQ(run(brief("orders.csv", {"--out", "first"})).exit_code, 0);
+  write_text(path("june.csv"), orders(200, true, 10));
+  for (const auto& [init, out] : {std::pair{"first", "a"}, std::pair{"first/model.safetensors", "b"}}) {
+    const Outcome outcome = run({"train", "june.csv", "--init", init, "--seed", "5", "--out", out});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  }
+  EXPECT_EQ(read_text(path("a/calibration.csv")), read_text(path("b/calibration.csv")));
+}
+
 TEST_F(OwnFile, NumbersAsLabelsNeedAMapThatTheErrorShows) {
   const Outcome outcome = run(brief("orders.csv", {"--label-column", "checked", "-o", "m"}));
   EXPECT_EQ(outcome.exit_code, 3);

@@ -316,6 +316,15 @@ TEST_F(OwnFileStart, ColumnsMeanWhatTheyMeantToTheOldModel) {
   EXPECT_THAT(on.own->rows->messages,
               Contains(HasSubstr("1 of 100 rows hold a category that the schema does")));
 
+  testing::write_file(dir_.at("bare.csv"), testing::bytes_of("a,b,kind\n1,2,red\n2,3,blue\n3,1,red\n"));
+  TrainOptions bare = options;
+  bare.dataset = dir_.at("bare.csv");
+  bare.label_column = bare.truth_column = "";
+  bare.calibration_share = 0;
+  EXPECT_THAT(run(bare).own->rows->messages,
+              AllOf(Contains(HasSubstr("there is no column \"label\"")),
+                    Contains(HasSubstr("there is no column \"truth\", which held the true labels"))));
+
   testing::write_file(dir_.at("less.csv"), testing::bytes_of("a,kind,label,truth\n1,red,,normal\n"));
   options.dataset = dir_.at("less.csv");
   EXPECT_THAT([&] { (void)run(options); }, ThrowsMessage<DataError>(HasSubstr("b")));

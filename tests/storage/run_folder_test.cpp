@@ -264,5 +264,16 @@ TEST_F(ResumedFolder, IsRefusedIfThereIsNothingToGoOnWith) {
             path_ + ": the run is finished (it has its results.json)");
 }
 
+TEST(ModelFile, IsThatOfARunFolderOrThePathItself) {
+  const TempDir dir;
+  EXPECT_THAT(message_of<IoError>([&] { (void)model_file(dir.path()); }),
+              StartsWith(dir.path() + ": is a folder without a model.safetensors"));
+  testing::write_file(dir.at("model.safetensors"), testing::bytes_of("m"));
+  EXPECT_EQ(model_file(dir.path()), dir.at("model.safetensors"));
+  EXPECT_EQ(model_file(dir.path() + "/"), dir.at("model.safetensors"));
+  EXPECT_EQ(model_file(dir.at("model.safetensors")), dir.at("model.safetensors"));
+  EXPECT_EQ(model_file(dir.at("none")), dir.at("none"));
+}
+
 }  // namespace
 }  // namespace deepsad

@@ -57,4 +57,10 @@ class RunFolder {
   std::unique_ptr<State> state_;
 };
 
+/// Name of the model in a run folder.
+inline constexpr const char* kModelFileName = "model.safetensors";
+/// The file of a model that is named by it or by the run folder that holds it. A path to no folder is
+/// returned as it is. @throws IoError for a folder without a model
+[[nodiscard]] std::string model_file(const std::string& path);
+
 }  // namespace deepsad
