@@ -233,7 +233,7 @@ class SuggestionsOfFiles {
     std::string key = options.dataset;
     const std::string& group = find_train_option("label_column")->group;
     for (const OptionDeclaration& option : train_option_declarations())
-      if (option.group == group || option.name == "threshold")
+      if (option.group == group || option.name == "threshold" || option.name == "init")
         key += fmt::format("\n{}={}", option.name, option_value_text(option.get(options)));
     auto found = files_.find(key);
     if (found == files_.end()) found = files_.emplace(std::move(key), read_own_file(options)).first;
