@@ -213,6 +213,17 @@ TEST_F(Doctor, SaysNothingTwice) {
       << ::testing::PrintToString(found);
 }
 
+TEST_F(Doctor, SaysThatTrainingRowsCannotBeTold) {
+  TrainingRows rows = healthy().model->training_rows();
+  auto profile = std::make_shared<TrainingProfile>(*rows.profile);
+  profile->hashes = {.smallest = {}, .all = false};  // as going on from a model without a profile leaves them
+  rows.profile = profile;
+  names(healthy().model->with_training_rows(rows), make_rows(5, 200));
+  EXPECT_THAT(report_.skipped,
+              ::testing::Contains(HasSubstr("a model that this one goes on from held no profile")));
+  EXPECT_THAT(report_.checked, Not(::testing::Contains(HasSubstr("overlap"))));
+}
+
 TEST_F(Doctor, LooksAtALongFileFromOneEndToTheOther) {
   Rows rows = make_rows(3, 30000);
   for (std::size_t i = 22000; i < rows.size(); ++i) rows.values[i * kFeatures + 3] += 3;
