@@ -1,5 +1,4 @@
 #include "deepsad/report/run_page.h"
-#include "deepsad/core/percent_text.h"
 
 #include <fmt/format.h>
 
@@ -8,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "deepsad/core/percent_text.h"
 #include "deepsad/evaluation/curves.h"
 #include "deepsad/evaluation/roc_auc.h"
 #include "deepsad/report/system_info.h"

@@ -164,10 +164,10 @@ TEST_F(OwnFile, SameBitsFromAPipeAndAtAnyNumberOfThreads) {
 }
 
 TEST_F(OwnFile, EverySeedAndSettingEqualsTheRunAlone) {
+  // What pretraining takes is for the data to say.
   const std::vector<std::string> given{"train",          "orders.csv", "--label-column", "status",
                                        "--truth-column", "checked",    "--truth-map",    "1=anomaly,0=normal",
-                                       "--n-epochs",     "4"};  // what pretraining takes is for the data to
-                                                                // say
+                                       "--n-epochs",     "4"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), given.begin(), given.end());
     return run(more);
