@@ -427,6 +427,7 @@ const std::map<std::string, Operator>& operators() {
 template <class T>
 void append_values(const std::string& bytes, std::vector<double>& to) {
   std::vector<T> values(bytes.size() / sizeof(T));
+  if (values.empty()) return;
   std::memcpy(values.data(), bytes.data(), values.size() * sizeof(T));
   to.assign(values.begin(), values.end());
 }
