@@ -58,14 +58,17 @@ class OwnFile : public ::testing::Test {
   Outcome run(const std::vector<std::string>& words) const {
     return run_deepsad(words, {.folder = folder_.path()});
   }
+  // orders.csv with every kind of column, into orders.deepsad.
+  [[nodiscard]] Outcome train_on_orders() const {
+    return run(brief("orders.csv", {"--label-column", "status", "--truth-column", "checked", "--truth-map",
+                                    "1=anomaly,0=normal", "--label-map", "fraud=anomaly,ok=normal,=unlabeled",
+                                    "--id-column", "order", "-o", "orders.deepsad"}));
+  }
   TemporaryFolder folder_;
 };
 
 TEST_F(OwnFile, MoreRowsAndLabelsGoOnFromTheModelThatIsThere) {
-  const Outcome first =
-      run(brief("orders.csv", {"--label-column", "status", "--truth-column", "checked", "--truth-map",
-                               "1=anomaly,0=normal", "--label-map", "fraud=anomaly,ok=normal,=unlabeled",
-                               "--id-column", "order", "-o", "orders.deepsad"}));
+  const Outcome first = train_on_orders();
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const std::string before = read_text(path("orders.deepsad"));
   const std::string later = orders(400, true, 10);
@@ -87,10 +90,7 @@ TEST_F(OwnFile, MoreRowsAndLabelsGoOnFromTheModelThatIsThere) {
 }
 
 TEST_F(OwnFile, FromRawCsvToAModelInOneCommand) {
-  const Outcome outcome =
-      run(brief("orders.csv", {"--label-column", "status", "--truth-column", "checked", "--truth-map",
-                               "1=anomaly,0=normal", "--label-map", "fraud=anomaly,ok=normal,=unlabeled",
-                               "--id-column", "order", "-o", "orders.deepsad"}));
+  const Outcome outcome = train_on_orders();
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   // What was seen and chosen, on standard error.
   for (const char* text :
