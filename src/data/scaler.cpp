@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 #include <string>
 #include <utility>
 
+#include "data/row_positions.h"
 #include "deepsad/core/error.h"
 
 namespace deepsad {
@@ -90,12 +90,6 @@ double divisor_of_range(double min, double max) {
 
 void require_features(std::size_t d, const std::string& place) {
   if (d == 0) throw DataError(fmt::format("{}: the table has 0 features; wanted at least 1", place));
-}
-
-std::vector<std::uint32_t> all_rows(std::size_t n) {
-  std::vector<std::uint32_t> rows(n);
-  std::iota(rows.begin(), rows.end(), 0U);
-  return rows;
 }
 
 // Row i of the view as doubles: in place if it holds them, else in `buffer`.

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
-#include <numeric>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "data/row_positions.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 
@@ -206,9 +206,7 @@ std::vector<int> sample_classes(const Dataset& data, std::span<const std::uint32
 }
 
 std::vector<int> sample_classes(const Dataset& data) {
-  Rows rows(data.size());
-  std::iota(rows.begin(), rows.end(), 0U);
-  return sample_classes(data, rows);
+  return sample_classes(data, all_rows(data.size()));
 }
 
 std::vector<TrueLabel> true_labels(std::span<const int> classes, std::span<const int> normal_classes) {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
+#include "data/row_positions.h"
 #include "deepsad/core/error.h"
 #include "deepsad/data/semi_supervised.h"
 #include "deepsad/model/table_scorer.h"
@@ -29,12 +29,8 @@ ModelRows rows_from(const Model& model, std::shared_ptr<const Dataset> data) {
     throw DataError(fmt::format("{}: its samples are of {}, but the model was trained on samples of {}",
                                 data->name, to_string(data->sample_shape), to_string(model.sample_shape())));
   }
-  ModelRows rows{.rows = raw_rows(*data),
-                 .chosen = std::vector<std::uint32_t>(data->size()),
-                 .normal = {},
-                 .ids = {},
-                 .owner = data};
-  std::iota(rows.chosen.begin(), rows.chosen.end(), 0U);
+  ModelRows rows{
+      .rows = raw_rows(*data), .chosen = all_rows(data->size()), .normal = {}, .ids = {}, .owner = data};
   return rows;
 }
 

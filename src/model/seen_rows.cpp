@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 
+#include "data/row_positions.h"
 #include "deepsad/core/error.h"
 #include "deepsad/data/row_file.h"
 #include "model/data_source.h"
@@ -18,12 +18,6 @@ constexpr const char* kKeep = "--keep-training-rows keeps them";
 
 std::string count_of(std::size_t n, std::size_t of) {
   return fmt::format("{} of {} rows {}", n, of, n == 1 ? "is a training row" : "are training rows");
-}
-
-std::vector<std::uint32_t> all_rows(std::size_t n) {
-  std::vector<std::uint32_t> rows(n);
-  std::iota(rows.begin(), rows.end(), 0U);
-  return rows;
 }
 
 std::vector<std::uint32_t> without(const std::vector<std::uint32_t>& rows,
@@ -48,7 +42,7 @@ UnseenRows test_part(const Model& model, const Table& table) {
 
 // What is neither a test row nor a training row.
 UnseenRows calibration_part(const Model& model, const Table& table, ThreadPool& pool) {
-  const std::vector<std::uint32_t> untested = without(all_rows(table.data.size()), model.setup().test_rows);
+  const std::vector<std::uint32_t> untested = all_rows_but(model.setup().test_rows, table.data.size());
   const std::optional<SeenRows> seen = rows_seen_in_training(model, raw_rows(table.data), untested, pool);
   if (!seen || !seen->all) {
     throw DataError(fmt::format(

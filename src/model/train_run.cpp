@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/row_positions.h"
 #include "deepsad/core/error.h"
 #include "deepsad/core/random.h"
 #include "deepsad/core/reference_random.h"
@@ -51,22 +52,6 @@ struct Parts {
 
 const Dataset& test_data(const SourceData& source) {
   return source.test ? *source.test : source.train;
-}
-
-std::vector<std::uint32_t> all_rows(std::size_t n) {
-  std::vector<std::uint32_t> rows(n);
-  for (std::size_t i = 0; i < n; ++i) rows[i] = static_cast<std::uint32_t>(i);
-  return rows;
-}
-
-std::vector<std::uint32_t> all_rows_but(const std::vector<std::uint32_t>& left_out, std::size_t n) {
-  std::vector<bool> is_out(n);
-  for (const std::uint32_t row : left_out)
-    if (row < n) is_out[row] = true;
-  std::vector<std::uint32_t> rows;
-  for (std::uint32_t row = 0; row < n; ++row)
-    if (!is_out[row]) rows.push_back(row);
-  return rows;
 }
 
 Parts split(const SourceData& source, std::uint64_t seed, bool reference) {
