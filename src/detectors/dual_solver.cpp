@@ -18,6 +18,8 @@ constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 constexpr std::size_t kMinIterations = 10'000'000;
 constexpr std::size_t kIterationsPerRow = 100;
 constexpr std::size_t kStopCheck = 256;
+/// What the tolerance is relative to: the total, or this share of the sum of all weights.
+constexpr double kWeightShare = 0.1;
 /// Curvature below which a direction counts as flat (twin rows), relative to the largest k(x, x).
 constexpr double kFlat = 1e-12;
 
@@ -72,15 +74,14 @@ class Solver {
     start();
     const std::size_t limit = problem_.max_iterations > 0 ? problem_.max_iterations
                                                           : std::max(kMinIterations, kIterationsPerRow * n_);
-    const double enough = problem_.tolerance * scale_ * problem_.total;
     DualSolution solution;
     for (;; ++solution.iterations) {
       if (problem_.stop != nullptr && solution.iterations % kStopCheck == 0 &&
           problem_.stop->stop_requested())
         throw Interrupted(fmt::format("stopped after {} steps of the solver", solution.iterations));
       const Direction direction = most_violating();
-      solution.gap = std::max(0.0, direction.violation) / (scale_ * problem_.total);
-      solution.converged = direction.violation <= enough;
+      solution.gap = std::max(0.0, direction.violation) / size();
+      solution.converged = solution.gap <= problem_.tolerance;
       if (solution.converged || solution.iterations == limit) break;
       move(direction);
     }
@@ -92,6 +93,10 @@ class Solver {
   [[nodiscard]] std::size_t group_of(std::size_t i) const {
     return i < begin_[1] ? kU : i < begin_[2] ? kP : kA;
   }
+  /// What violations are relative to. f is a sum of alpha times kernel values, each off by the rounding of a
+  /// float: with large weights of both signs, as on rows that no hyperplane parts, there is nothing to find
+  /// below some 1e-7 of their sum, where the second term ends the search at the default tolerance.
+  [[nodiscard]] double size() const { return scale_ * std::max(problem_.total, kWeightShare * mass_); }
   [[nodiscard]] double gradient(std::size_t i) const { return kSign[group_of(i)] * f_[i]; }
 
   /// Whether the rows of a group hardly see each other: narrow kernels, whose solution gives nearly all rows
@@ -171,6 +176,7 @@ class Solver {
     fill(kP, p);
     fill(kU, total + a - p);
     slack_ = std::max(0.0, a + p - kappa);
+    mass_ = std::accumulate(alpha_.begin(), alpha_.end(), 0.0);
     for (std::size_t i = 0; i < n_; ++i)
       if (alpha_[i] > 0) add_row(kernel_.row(i), kSign[group_of(i)] * alpha_[i]);
     const float* any = kernel_.row(0);
@@ -291,6 +297,7 @@ class Solver {
       alpha_[i] = step >= room ? (change > 0 ? problem_.upper[i] : 0.0)
                                : near_bound(before + step * change, problem_.upper[i]);
       weights[e] = kSign[group_of(i)] * (alpha_[i] - before);
+      mass_ += alpha_[i] - before;
     }
     if (n_entries == 3) add_row(rows[2], weights[2]);
     update(rows[0], weights[0], rows[1], weights[1]);
@@ -347,6 +354,7 @@ class Solver {
   std::vector<double> alpha_, f_, diagonal_;
   std::vector<float> float_diagonal_;
   double scale_ = 0, slack_ = 0;
+  double mass_ = 0;  // sum of all alpha
   std::array<Extreme, kDualGroups> up_, down_;
   const float* kernel_row_ = nullptr;
 };

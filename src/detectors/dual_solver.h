@@ -50,7 +50,8 @@ struct DualProblem {
   std::span<const double> upper;                       ///< C_i >= 0 of every row; 0 leaves the row out
   double total = 1;                                    ///< > 0
   double kappa = 0;                                    ///< >= 0
-  /// Largest violation left at the end, relative to the largest k(x, x) times `total`.
+  /// Largest violation left at the end, relative to the largest k(x, x) times `total` or a tenth of the sum of
+  /// all alpha, whichever is more.
   double tolerance = 1e-6;
   std::size_t max_iterations = 0;  ///< 0: 10 million, or 100 a row if that is more
   const StopToken* stop = nullptr;
@@ -62,7 +63,7 @@ struct DualSolution {
   double rho = 0;         ///< mean of f over free unlabelled rows, else the middle of what optimality allows
   double margin = 0;      ///< multiplier of the inequality
   double objective = 0;
-  double gap = 0;  ///< largest violation at the end, as `tolerance`
+  double gap = 0;  ///< largest violation at the end, relative as `tolerance`
   std::size_t iterations = 0;
   std::size_t n_free = 0, n_bounded = 0;  ///< rows with 0 < alpha < C, and with alpha = C > 0
   bool converged = false;

@@ -11,6 +11,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/winograd1d/winograd1d.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -162,6 +163,16 @@ void transform_rows(std::size_t n, const float* row, std::size_t step, std::size
       }
       transform_input(in, out + part * kVector, out_point_step);
     }
+  }
+}
+
+/// Fetches two rows of four points, of which the processor does not see that they come next: tiles go down the
+/// map, so that no two of them lie in one piece.
+HWY_INLINE void prefetch_tile(const float* point, std::size_t row_step) {
+  HWY_UNROLL(2)
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    HWY_UNROLL(4)
+    for (std::size_t j = 0; j < kOutputs; ++j) hwy::Prefetch(point + r * row_step + j * kLanes);
   }
 }
 
@@ -371,6 +382,7 @@ HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed,
   const auto channel_sums = [&](std::size_t o) {
     return reinterpret_cast<ChannelSums*>(sums + o * kSumsFloats + kSums * kLanes);
   };
+  const std::size_t map = s.out_height * s.out_width * kLanes, weights_step = s.in_channels * kPoints * kTaps;
   const std::size_t pooled_width = s.out_width / 2, pooled_map = s.out_height / 2 * pooled_width * kLanes;
   const std::ptrdiff_t padding = static_cast<std::ptrdiff_t>(s.padding);
   ForwardTile t;
@@ -395,29 +407,29 @@ HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed,
                        : scratch + static_cast<std::size_t>(row) % kWindow * row_step;
       }
       t.rows = std::min(kTileRows, s.out_height - i);
-      t.y = output.y + (i * s.out_width + column) * kLanes;
-      t.u = packed;
-      if constexpr (kPool) {
-        const std::size_t window = (i / 2 * pooled_width + column / 2) * kLanes;
-        t.pooled = output.pooled + window;
-        t.winner = output.winner + window;
-        t.first = column == 0 && i == 0;
-      }
+      const std::size_t point = (i * s.out_width + column) * kLanes;
+      const std::size_t below = i + kTileRows < s.out_height ? point + kTileRows * t.y_row_step
+                                                             : (column + kOutputs) * kLanes;
+      const std::size_t window = (i / 2 * pooled_width + column / 2) * kLanes;
+      t.first = column == 0 && i == 0;
       const std::size_t first_inside = top < 0 ? static_cast<std::size_t>(-top) : 0;
       const std::size_t inside_end = std::min(kWindow, static_cast<std::size_t>(std::max<std::ptrdiff_t>(
                                                            0, static_cast<std::ptrdiff_t>(s.height) - top)));
       const auto tile = t.rows == kTileRows && t.columns == kOutputs
                             ? tile_for<true, kPool>(first_inside, inside_end)
                             : tile_for<false, kPool>(first_inside, inside_end);
+      // Addresses are computed, not advanced in t: g++ would add to two of them at once, with a load of what was
+      // just stored in two parts, for which the processor waits.
       for (std::size_t o = 0; o < s.out_channels; ++o) {
-        if (moments) t.sums = sums + o * kSumsFloats;
-        tile(t);
-        t.u += s.in_channels * kPoints * kTaps;
-        t.y += s.out_height * t.y_row_step;
+        t.u = packed + o * weights_step;
+        t.y = output.y + o * map + point;
         if constexpr (kPool) {
-          t.pooled += pooled_map;
-          t.winner += pooled_map;
+          t.pooled = output.pooled + o * pooled_map + window;
+          t.winner = output.winner + o * pooled_map + window;
         }
+        if (moments) t.sums = sums + o * kSumsFloats;
+        prefetch_tile(output.y + o * map + below, t.y_row_step);
+        tile(t);
       }
     }
     if (!moments) continue;
@@ -641,12 +653,14 @@ void sum_pairs(const float* acc, std::size_t step, float* sums) {
   }
 }
 
+/// Output channels whose products are made together: as many as the registers hold.
+constexpr std::size_t kTogether = kParts == 1 ? kMostTogether : 1;
+
 /// The weight gradient with one input channel. fill(channel, column, n, g) writes dy of one output channel
 /// and of the n <= 4 columns from `column` on: [row][4 columns], zero in columns that do not exist.
 template <class Fill>
 HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, float* dw, float* scratch,
                                         Fill fill) {
-  constexpr std::size_t kTogether = kParts == 1 ? kMostTogether : 1;
   const std::size_t v_step = (gradient_rows(s) + 1) * kLanes;
   const std::size_t g_channel = s.out_height * kOutputs * kLanes;
   constexpr std::size_t kAccPerChannel = kPoints * kTaps * kVector;
@@ -687,7 +701,11 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
 class UnpoolColumn {
  public:
   UnpoolColumn(const ConvShape& s, const PooledGradient& dy)
-      : dy_(dy), height_(s.out_height), width_(s.out_width), valid_(dy.n_valid) {}
+      : dy_(dy),
+        channels_(s.out_channels),
+        height_(s.out_height),
+        width_(s.out_width),
+        valid_(dy.n_valid) {}
 
   HWY_NOINLINE void operator()(std::size_t c, std::size_t column, std::size_t n, float* out) const {
     const D d;
@@ -699,11 +717,16 @@ class UnpoolColumn {
     const V constant = hn::Set(d, -inv_std * dy_.mean_g[c]);
     const V slope = hn::Set(d, -inv_std * inv_std * dy_.mean_gx[c]);
     const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
-    const float* x = dy_.x + (c * height_ * width_ + column) * kLanes;
+    const std::size_t map = height_ * width_ * kLanes;
+    const float* x = dy_.x + c * map + column * kLanes;
+    // What comes after the channels that are taken together.
+    const float* ahead = dy_.x + (c + kTogether < channels_ ? (c + kTogether) * map + column * kLanes
+                                                            : (column + kOutputs) * kLanes);
     const V zero = hn::Zero(d);
     // Two rows of four columns, kWhole: of which all exist and lie in two windows.
     const auto fill = [&](std::size_t i, auto whole, float* to) DEEPSAD_KERNEL_LAMBDA {
       constexpr bool kWhole = decltype(whole)::value;
+      prefetch_tile(ahead + i * width_ * kLanes, width_ * kLanes);
       HWY_UNROLL(2)
       for (std::size_t j = 0; j < kOutputs; j += 2) {
         const bool window = kWhole || (i / 2 < pooled_height && (column + j) / 2 < pooled_width);
@@ -743,7 +766,7 @@ class UnpoolColumn {
 
  private:
   PooledGradient dy_;
-  std::size_t height_, width_;
+  std::size_t channels_, height_, width_;
   ValidLanes valid_;
 };
 
