@@ -2,7 +2,7 @@
 # Runs every benchmark beside its peers (PyTorch, scikit-learn, CVXOPT) and writes JSON and Markdown tables.
 #   scripts/benchmark.sh DATA OUT            DATA: folder of the data sets; OUT: a new folder
 #   scripts/benchmark.sh DATA OUT --quick    fewer rounds, PyTorch's long jobs continued from short ones (the tables say so)
-# Takes an hour on two quiet cores, --quick a quarter of that. A busy machine gives figures that mean little: the tables name the load.
+# Takes 60 to 90 minutes on two quiet cores, --quick 12 to 20. A busy machine gives figures that mean little: the tables name the load.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
