@@ -50,8 +50,8 @@ struct DualProblem {
   std::span<const double> upper;                       ///< C_i >= 0 of every row; 0 leaves the row out
   double total = 1;                                    ///< > 0
   double kappa = 0;                                    ///< >= 0
-  /// Largest violation left at the end, relative to the largest k(x, x) times `total` or a tenth of the sum of
-  /// all alpha, whichever is more.
+  /// Largest violation left at the end, relative to the largest k(x, x) times `total` or a tenth of the sum
+  /// of all alpha, whichever is more.
   double tolerance = 1e-6;
   std::size_t max_iterations = 0;  ///< 0: 10 million, or 100 a row if that is more
   const StopToken* stop = nullptr;

@@ -207,8 +207,8 @@ TEST(DualSolver, IsOptimalOnRandomProblems) {
   }
 }
 
-// A linear kernel cannot part anomalies from rows that they lie among: weights of both signs grow to their bounds, and a violation
-// of 1e-6 of `total` would take 1.7 million steps.
+// A linear kernel cannot part anomalies from rows that they lie among: weights of both signs grow to their
+// bounds, and a violation of 1e-6 of `total` would take 1.7 million steps.
 TEST(DualSolver, ToleranceGrowsWithTheSumOfTheWeights) {
   constexpr std::size_t kN = 2000, kD = 32, kAnomalies = 200;
   constexpr double kDecay = 0.7;

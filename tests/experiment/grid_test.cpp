@@ -226,7 +226,7 @@ TEST(Grid, TheShippedGridsAreSound) {
     EXPECT_FALSE(laptop.runs.empty());
     EXPECT_LE(laptop.runs.size(), 200U) << file.path();
   }
-  EXPECT_EQ(n_files, 7U);
+  EXPECT_EQ(n_files, 8U);
 }
 
 }  // namespace

@@ -27,9 +27,9 @@ enum class KernelWidth {
 struct KernelChoice {
   std::string kernel = "rbf";  ///< rbf, linear, and for the one-class SVM poly
   KernelWidth width = KernelWidth::grid;
-  double gamma = 1;         ///< with KernelWidth::value; > 0
-  /// Largest violation of optimality, relative to the largest k(x, x); of ssad to that times a tenth of the sum
-  /// of all alpha, if this is more. In (0, 0.1].
+  double gamma = 1;  ///< with KernelWidth::value; > 0
+  /// Largest violation of optimality, relative to the largest k(x, x); of ssad to that times a tenth of the
+  /// sum of all alpha, if this is more. In (0, 0.1].
   double tolerance = 1e-6;
 };
 

@@ -166,8 +166,8 @@ void transform_rows(std::size_t n, const float* row, std::size_t step, std::size
   }
 }
 
-/// Fetches two rows of four points, of which the processor does not see that they come next: tiles go down the
-/// map, so that no two of them lie in one piece.
+/// Fetches two rows of four points, of which the processor does not see that they come next: tiles go down
+/// the map, so that no two of them lie in one piece.
 HWY_INLINE void prefetch_tile(const float* point, std::size_t row_step) {
   HWY_UNROLL(2)
   for (std::size_t r = 0; r < kTileRows; ++r) {
@@ -408,8 +408,8 @@ HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed,
       }
       t.rows = std::min(kTileRows, s.out_height - i);
       const std::size_t point = (i * s.out_width + column) * kLanes;
-      const std::size_t below = i + kTileRows < s.out_height ? point + kTileRows * t.y_row_step
-                                                             : (column + kOutputs) * kLanes;
+      const std::size_t below =
+          i + kTileRows < s.out_height ? point + kTileRows * t.y_row_step : (column + kOutputs) * kLanes;
       const std::size_t window = (i / 2 * pooled_width + column / 2) * kLanes;
       t.first = column == 0 && i == 0;
       const std::size_t first_inside = top < 0 ? static_cast<std::size_t>(-top) : 0;
@@ -418,8 +418,8 @@ HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed,
       const auto tile = t.rows == kTileRows && t.columns == kOutputs
                             ? tile_for<true, kPool>(first_inside, inside_end)
                             : tile_for<false, kPool>(first_inside, inside_end);
-      // Addresses are computed, not advanced in t: g++ would add to two of them at once, with a load of what was
-      // just stored in two parts, for which the processor waits.
+      // Addresses are computed, not advanced in t: g++ would add to two of them at once, with a load of what
+      // was just stored in two parts, for which the processor waits.
       for (std::size_t o = 0; o < s.out_channels; ++o) {
         t.u = packed + o * weights_step;
         t.y = output.y + o * map + point;
@@ -701,11 +701,7 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
 class UnpoolColumn {
  public:
   UnpoolColumn(const ConvShape& s, const PooledGradient& dy)
-      : dy_(dy),
-        channels_(s.out_channels),
-        height_(s.out_height),
-        width_(s.out_width),
-        valid_(dy.n_valid) {}
+      : dy_(dy), channels_(s.out_channels), height_(s.out_height), width_(s.out_width), valid_(dy.n_valid) {}
 
   HWY_NOINLINE void operator()(std::size_t c, std::size_t column, std::size_t n, float* out) const {
     const D d;
