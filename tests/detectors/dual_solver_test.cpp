@@ -17,25 +17,17 @@ using ::testing::HasSubstr;
 using testing::peer_values;
 using testing::refusal;
 
-/// exp(-gamma |x - y|^2), all of it.
-class DenseRbf final : public KernelRows {
+/// A kernel matrix, all of it.
+class DenseKernel : public KernelRows {
  public:
-  DenseRbf(const Matrix<float>& x, double gamma) : n_(x.rows), values_(x.rows * x.rows) {
-    for (std::size_t i = 0; i < n_; ++i) {
-      for (std::size_t j = 0; j < n_; ++j) {
-        double squared = 0;
-        for (std::size_t k = 0; k < x.cols; ++k) {
-          const double difference = static_cast<double>(x.row(i)[k]) - static_cast<double>(x.row(j)[k]);
-          squared += difference * difference;
-        }
-        values_[i * n_ + j] = static_cast<float>(std::exp(-gamma * squared));
-      }
-    }
+  template <class Value>  // value(row, row)
+  DenseKernel(const Matrix<float>& x, Value value) : n_(x.rows), values_(x.rows * x.rows) {
+    for (std::size_t i = 0; i < n_; ++i)
+      for (std::size_t j = 0; j < n_; ++j)
+        values_[i * n_ + j] = static_cast<float>(value(x.row(i), x.row(j)));
   }
   [[nodiscard]] const float* row(std::size_t i) override { return values_.data() + i * n_; }
-  [[nodiscard]] double diagonal(std::size_t i) const override {
-    return static_cast<double>(values_[i * n_ + i]);
-  }
+  [[nodiscard]] double diagonal(std::size_t i) const override { return at(i, i); }
   [[nodiscard]] double at(std::size_t i, std::size_t j) const {
     return static_cast<double>(values_[i * n_ + j]);
   }
@@ -45,25 +37,23 @@ class DenseRbf final : public KernelRows {
   std::vector<float> values_;
 };
 
-/// The dot products, all of them.
-class DenseLinear final : public KernelRows {
+/// exp(-gamma |x - y|^2)
+class DenseRbf final : public DenseKernel {
  public:
-  explicit DenseLinear(const Matrix<float>& x) : n_(x.rows), values_(x.rows * x.rows) {
-    for (std::size_t i = 0; i < n_; ++i) {
-      for (std::size_t j = 0; j < n_; ++j) {
-        values_[i * n_ + j] = std::inner_product(x.row(i).begin(), x.row(i).end(), x.row(j).begin(), 0.0F);
-      }
-    }
-  }
-  [[nodiscard]] const float* row(std::size_t i) override { return values_.data() + i * n_; }
-  [[nodiscard]] double diagonal(std::size_t i) const override {
-    return static_cast<double>(values_[i * n_ + i]);
-  }
-
- private:
-  std::size_t n_;
-  std::vector<float> values_;
+  DenseRbf(const Matrix<float>& x, double gamma)
+      : DenseKernel(x, [gamma](std::span<const float> a, std::span<const float> b) {
+          double squared = 0;
+          for (std::size_t k = 0; k < a.size(); ++k) {
+            const double difference = static_cast<double>(a[k]) - static_cast<double>(b[k]);
+            squared += difference * difference;
+          }
+          return std::exp(-gamma * squared);
+        }) {}
 };
+
+double dot_product(std::span<const float> a, std::span<const float> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
 
 /// A problem whose rows come in any order; `order[k]` is the row that stands at place k of the solver.
 struct Ssad {
@@ -222,7 +212,7 @@ TEST(DualSolver, ToleranceGrowsWithTheSumOfTheWeights) {
   std::fill_n(y.begin(), kAnomalies, -1);
   Ssad ssad(x, y, 1, 1, 1, 1);
   ssad.problem.tolerance = 1e-6;
-  DenseLinear kernel(ssad.x);
+  DenseKernel kernel(ssad.x, dot_product);
   const DualSolution s = solve_dual(ssad.problem, kernel);
   EXPECT_TRUE(s.converged);
   EXPECT_LE(s.gap, 1e-6);

@@ -167,7 +167,7 @@ void transform_rows(std::size_t n, const float* row, std::size_t step, std::size
 }
 
 /// Fetches two rows of four points, of which the processor does not see that they come next: tiles go down
-/// the map, so that no two of them lie in one piece.
+/// the map, so that no two of them lie in one piece. Points behind the end do no harm.
 HWY_INLINE void prefetch_tile(const float* point, std::size_t row_step) {
   HWY_UNROLL(2)
   for (std::size_t r = 0; r < kTileRows; ++r) {
