@@ -488,7 +488,8 @@ std::vector<OptionDeclaration> declare_options() {
           "paper did, for comparison only")
           .one_of({"training", "test-leak"}));
   add(Declare("solver_tolerance", &T::solver_tolerance, shallow,
-              "oc_svm, ssad: largest violation of optimality, relative to the largest kernel value")
+              "oc_svm, ssad: largest violation of optimality, relative to the largest kernel value; ssad: "
+              "times a tenth of the sum of its weights, if that is more than 1")
           .range({.low = 0, .high = 0.1, .low_open = true}));
   add(Declare("kappa", &T::kappa, shallow, "ssad: weight of the margin of labelled rows").range(at_least(0)));
   add(Declare("c_normal", &T::c_normal, shallow, "ssad: bound of the weight of a row labelled normal")
