@@ -22,7 +22,7 @@ void register_layer(const std::string& name, std::size_t n_in, std::size_t n_out
   };
   const auto data = std::make_shared<Data>();
   const std::size_t row_step = kernels::dense_row_step(n_in);
-  data->x = random_floats(n_in * kLanes, 1);
+  data->x = random_floats(kGroups * n_in * kLanes, 1);
   data->y = random_floats(kGroups * n_out * kLanes, 2);
   data->w = random_floats(n_in * n_out, 3);
   data->packed = AlignedBuffer<float>(kernels::dense_packed_size(n_in, n_out));
@@ -50,6 +50,11 @@ void register_layer(const std::string& name, std::size_t n_in, std::size_t n_out
     const kernels::DenseBatch<float> batch{data->rows.data(), row_step * kLanes, data->y.data(),
                                            n_out * kLanes, kGroups};
     kernels::dense_weight_gradient(n_in, 0, n_out, batch, data->dw.data(), data->bias.data());
+  });
+  register_kernel("dense_weight_gradient_across/" + name, flops * kGroups, 0, [=] {
+    const kernels::DenseBatch<float> batch{data->x.data(), n_in * kLanes, data->y.data(), n_out * kLanes,
+                                           kGroups};
+    kernels::dense_weight_gradient_across(n_in, 0, n_out, batch, data->dw.data(), data->bias.data());
   });
   register_kernel("dense_transpose/" + name, 0, 2.0 * static_cast<double>(n_in * kLanes * sizeof(float)),
                   [=] { kernels::dense_transpose(n_in, data->x.data(), data->rows.data()); });

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include "kernels/dispatch.h"
 #include "kernels/layout.h"
@@ -48,6 +49,16 @@ HWY_INLINE V in_register(V v) {
   asm("" : "+x"(v.raw));
 #endif
   return v;
+}
+
+/// Calls f(std::integral_constant<size>, first) for blocks of kMax rows and then 8, 4, 2, 1.
+template <std::size_t kMax, class F>
+HWY_INLINE void for_each_block(std::size_t n, F f) {
+  std::size_t first = 0;
+  for (; first + kMax <= n; first += kMax) f(std::integral_constant<std::size_t, kMax>(), first);
+  if constexpr (kMax > 1) {
+    for_each_block<kMax / 2>(n - first, [&](auto size, std::size_t rest) { f(size, first + rest); });
+  }
 }
 
 /// Transposes the 4x4 floats of every 128-bit block: lane k of v[r] becomes lane r of v[k].

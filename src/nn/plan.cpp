@@ -362,6 +362,22 @@ struct Plan<T>::Impl {
     prepared = true;
   }
 
+  // Whether a step with n samples is too short to wake threads for.
+  [[nodiscard]] bool is_serial(std::size_t n) const { return products_per_sample * n * 3 < kSerialProducts; }
+
+  // f(part) for the work on the whole batch between the halves of a pass.
+  template <class F>
+  void finish(const PlanOp<T>& op, F&& f) {
+    BatchPart part{n_groups(), n_rows};
+    if (!op.finishes_in_parts() || is_serial(n_rows)) return f(part);
+    part.parts = pool->n_threads();
+    pool->parallel_for(part.parts, [&](std::size_t p) {
+      BatchPart own = part;
+      own.part = p;
+      f(own);
+    });
+  }
+
   // f(place) for all groups of a batch of n samples, blocks in parallel, the groups of a block in order.
   // Every other pass takes a worker's blocks backwards, so that it begins with what the one before left in
   // the caches.
@@ -381,7 +397,7 @@ struct Plan<T>::Impl {
       }
     };
     backwards = !backwards;
-    if (products_per_sample * n * 3 < kSerialProducts) {
+    if (is_serial(n)) {
       for (std::size_t i = 0; i < blocks; ++i) run_block(backwards ? blocks - 1 - i : i, 0);
     } else {
       const std::size_t workers = pool->n_threads();
@@ -424,7 +440,7 @@ struct Plan<T>::Impl {
         }
       });
       if (end == ops.size()) return;
-      ops[end]->finish_statistics(n_groups(), n);
+      finish(*ops[end], [&](const BatchPart& part) { ops[end]->finish_statistics(part); });
       begin = end;  // the batch norm itself, now that it has its statistics
       end = next_cut(begin + 1);
     }
@@ -438,14 +454,13 @@ struct Plan<T>::Impl {
   // The phases below the first one, which ended at operation `back`.
   void finish_backward_pass(std::size_t back) {
     while (back > 0) {
-      ops[back - 1]->finish_sums(n_groups(), n_rows);
+      finish(*ops[back - 1], [&](const BatchPart& part) { ops[back - 1]->finish_sums(part); });
       const std::size_t end = previous_cut(back - 1);
       for_each_group(n_rows, [&](const GroupPlace<T>& place) { backward_phase(place, back, end); });
       back = end;
     }
     last_blocks = n_blocks(n_groups());
-    const bool serial = products_per_sample * n_rows * 3 < kSerialProducts;
-    const std::size_t parts = serial ? 1 : pool->n_threads();
+    const std::size_t parts = is_serial(n_rows) ? 1 : pool->n_threads();
     pool->parallel_for(parts, [&](std::size_t part) {
       for (auto& op : ops) {
         if (op->gradient_spans_batch()) op->batch_gradient(n_groups(), part, parts);

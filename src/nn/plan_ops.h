@@ -13,6 +13,7 @@
 #include "deepsad/core/aligned_buffer.h"
 #include "kernels/activation/activation.h"
 #include "kernels/batch_norm/batch_norm.h"
+#include "kernels/batch_norm/batch_norm_vectors.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/dense/dense.h"
 #include "kernels/layout.h"
@@ -32,6 +33,12 @@ struct GroupPlace {
   bool first;           ///< or sets, if it is the first group of its block in this step
   std::size_t n_valid;  ///< samples in it
   T* scratch;           ///< of the worker: any content, PlanOp::scratch_size() values
+};
+
+/// Work on a whole batch, and which part of it.
+struct BatchPart {
+  std::size_t n_groups, n_samples;
+  std::size_t part = 0, parts = 1;
 };
 
 /// Activations of one edge between layers, or their gradients: `slots` buffers of `size` x 16 values.
@@ -89,13 +96,15 @@ class PlanOp {
   /// Whether d_input may be the same buffer as input: backward() reads input before it writes d_input.
   [[nodiscard]] virtual bool gradient_may_replace_input() const { return false; }
 
-  // Only for operations over the whole batch: forward = statistics (each group), finish_statistics (once),
-  // forward; backward = sums (each group), finish_sums (once), backward.
+  // Only for operations over the whole batch: forward = statistics (each group), finish_statistics, forward
+  // (each group); backward = sums (each group), finish_sums, backward (each group). What is between groups
+  // is done once, or by those that divide it in parts in parallel.
   [[nodiscard]] virtual bool spans_batch() const { return false; }
+  [[nodiscard]] virtual bool finishes_in_parts() const { return false; }
   virtual void statistics(const GroupPlace<T>&) {}
-  virtual void finish_statistics(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
+  virtual void finish_statistics(const BatchPart& /*part*/) {}
   virtual void sums(const GroupPlace<T>&) {}
-  virtual void finish_sums(std::size_t /*n_groups*/, std::size_t /*n_samples*/) {}
+  virtual void finish_sums(const BatchPart& /*part*/) {}
 
   // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel.
   [[nodiscard]] virtual bool gradient_spans_batch() const { return false; }
@@ -242,10 +251,12 @@ class DenseOp final : public PlanOp<T> {
           bool training, std::size_t slots)
       : n_in_(n_in), n_out_(n_out), weight_offset_(weight_offset), bias_offset_(bias_offset) {
     packed_.resize(kernels::dense_packed_size(n_in, n_out));
-    if (training) rows_.allocate(kernels::dense_row_step(n_in), slots);
+    if (!training) return;
+    across_ = kernels::dense_gradient_goes_across(n_in, n_out, slots);
+    if (!across_) rows_.allocate(kernels::dense_row_step(n_in), slots);
   }
   [[nodiscard]] bool has_weights() const override { return true; }
-  [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return !across_; }
   void prepare() override {
     kernels::dense_pack(n_in_, n_out_, this->parameters->weights.data() + weight_offset_, packed_.data());
   }
@@ -257,7 +268,7 @@ class DenseOp final : public PlanOp<T> {
   }
   void backward(const GroupPlace<T>& place) override {
     beyond_scoring();
-    if (this->wants_weight_gradient)
+    if (this->wants_weight_gradient && !across_)
       kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
     if (this->d_input == nullptr) return;
     kernels::dense_data_gradient(n_in_, n_out_, this->d_output->at(place.slot), packed_.data(),
@@ -272,16 +283,22 @@ class DenseOp final : public PlanOp<T> {
     const std::size_t blocks = (n_out_ + kBlock - 1) / kBlock;
     const std::size_t first = std::min(n_out_, blocks * part / parts * kBlock);
     const std::size_t last = std::min(n_out_, blocks * (part + 1) / parts * kBlock);
-    const kernels::DenseBatch<T> batch{rows_.at(0), rows_.stride(), this->d_output->at(0),
+    const GroupBuffer<T>& inputs = across_ ? *this->input : rows_;
+    const kernels::DenseBatch<T> batch{inputs.at(0), inputs.stride(), this->d_output->at(0),
                                        this->d_output->stride(), n_groups};
-    kernels::dense_weight_gradient(
-        n_in_, first, last, batch, this->parameters->gradient(0, weight_offset_),
-        bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(0, bias_offset_));
+    T* dw = this->parameters->gradient(0, weight_offset_);
+    T* dbias = bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(0, bias_offset_);
+    if (across_) {
+      kernels::dense_weight_gradient_across(n_in_, first, last, batch, dw, dbias);
+    } else {
+      kernels::dense_weight_gradient(n_in_, first, last, batch, dw, dbias);
+    }
   }
 
  private:
   std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
   AlignedBuffer<T> packed_;
+  bool across_ = false;  // the weight gradient takes the inputs as they are, not from rows_
   GroupBuffer<T> rows_;  // inputs, transposed
 };
 
@@ -307,7 +324,7 @@ class BatchNormOp final : public PlanOp<T> {
       pooled_x_.allocate(channels * (height / 2) * (width / 2), slots);
       winner_.allocate(channels * (height / 2) * (width / 2), slots);
     }
-    if (mode != PlanMode::infer) {
+    if (mode != PlanMode::infer && !whole_batch()) {
       group_mean_.resize(slots * channels);
       group_m2_.resize(slots * channels);
     }
@@ -330,7 +347,7 @@ class BatchNormOp final : public PlanOp<T> {
 
   void statistics(const GroupPlace<T>& place) override {
     beyond_scoring();
-    if (producer_pools_) return;
+    if (producer_pools_ || whole_batch()) return;
     const T* x = this->input->at(place.slot);
     kernels::channel_moments(channels_, height_ * width_, place.n_valid, x,
                              &group_mean_[place.group * channels_], &group_m2_[place.group * channels_]);
@@ -338,47 +355,32 @@ class BatchNormOp final : public PlanOp<T> {
     if (pooled_) pool(place);
   }
 
-  // Merges the groups' moments in group order: first the mean, then the squares about it.
-  void finish_statistics(std::size_t n_groups, std::size_t n_samples) override {
+  [[nodiscard]] bool finishes_in_parts() const override { return whole_batch(); }
+
+  void finish_statistics(const BatchPart& part) override {
     beyond_scoring();
-    const double plane = static_cast<double>(height_ * width_);
-    const double count = plane * static_cast<double>(n_samples);
-    const auto points = [&](std::size_t g) {
-      return plane * static_cast<double>(std::min(kernels::kLanes, n_samples - g * kernels::kLanes));
-    };
-    std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
-    std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
-    for (std::size_t g = 0; g < n_groups; ++g) {
-      const double share = points(g) / count;
-      const double* mean = &group_mean_[g * channels_];
-      for (std::size_t c = 0; c < channels_; ++c) batch_mean_[c] += share * mean[c];
-    }
-    for (std::size_t g = 0; g < n_groups; ++g) {
-      const double n = points(g);
-      const double* mean = &group_mean_[g * channels_];
-      const double* m2 = &group_m2_[g * channels_];
-      for (std::size_t c = 0; c < channels_; ++c) {
-        const double delta = mean[c] - batch_mean_[c];
-        batch_m2_[c] += m2[c] + n * delta * delta;
-      }
+    if (!whole_batch()) merge_moments(part.n_groups, part.n_samples);
+    const kernels::VectorNorm range = channels_of(part);
+    if (whole_batch()) {
+      kernels::batch_norm_vectors_forward(range, const_groups(this->input), epsilon_, slope_, moments(),
+                                          groups(this->output));
     }
     // The running variance takes the unbiased estimate; of a single point there is none, it keeps the biased
     // one.
-    const double inverse_count = 1 / count, inverse_unbiased = count > 1 ? 1 / (count - 1) : inverse_count;
-    for (std::size_t c = 0; c < channels_; ++c) {
-      const double mean = batch_mean_[c];
-      const double variance = batch_m2_[c] * inverse_count, unbiased = batch_m2_[c] * inverse_unbiased;
-      mean_[c] = static_cast<T>(mean);
-      inv_std_[c] = static_cast<T>(1.0 / std::sqrt(variance + epsilon_));
+    const double count = static_cast<double>(height_ * width_ * part.n_samples);
+    const double inverse_unbiased = 1 / std::max(count - 1, 1.0);
+    for (std::size_t c = range.first; c < range.last; ++c) {
+      const double unbiased = batch_m2_[c] * inverse_unbiased;
       running_mean[c] =
-          static_cast<T>((1 - momentum_) * static_cast<double>(running_mean[c]) + momentum_ * mean);
+          static_cast<T>((1 - momentum_) * static_cast<double>(running_mean[c]) + momentum_ * batch_mean_[c]);
       running_var[c] =
           static_cast<T>((1 - momentum_) * static_cast<double>(running_var[c]) + momentum_ * unbiased);
     }
-    ++num_batches_tracked;
+    if (part.part == 0) ++num_batches_tracked;
   }
 
   void forward(const GroupPlace<T>& place) override {
+    if (whole_batch()) return;
     if (!training() && pooled_ && !producer_pools_) pool(place);
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_forward(channels_, normalised_plane(), x, mean_.data(), inv_std_.data(), slope_,
@@ -387,6 +389,7 @@ class BatchNormOp final : public PlanOp<T> {
 
   void sums(const GroupPlace<T>& place) override {
     beyond_scoring();
+    if (whole_batch()) return;
     const T* x = pooled_ ? pooled_x_.at(place.slot) : this->input->at(place.slot);
     kernels::batch_norm_backward_sums(channels_, normalised_plane(), place.n_valid, x, mean_.data(),
                                       inv_std_.data(), slope_, this->d_output->at(place.slot),
@@ -394,32 +397,30 @@ class BatchNormOp final : public PlanOp<T> {
                                       &group_m2_[place.slot * channels_]);
   }
 
-  void finish_sums(std::size_t n_groups, std::size_t n_samples) override {
+  void finish_sums(const BatchPart& part) override {
     beyond_scoring();
-    const double inverse_count = 1 / static_cast<double>(height_ * width_ * n_samples);
-    std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
-    std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
-    for (std::size_t g = 0; g < n_groups; ++g) {
-      for (std::size_t c = 0; c < channels_; ++c) {
-        batch_mean_[c] += group_mean_[g * channels_ + c];
-        batch_m2_[c] += group_m2_[g * channels_ + c];
-      }
-    }
-    for (std::size_t c = 0; c < channels_; ++c) {
-      mean_g_[c] = static_cast<T>(batch_mean_[c] * inverse_count);
-      mean_gx_[c] = static_cast<T>(batch_m2_[c] * inverse_count);
+    if (!whole_batch()) {
+      merge_sums(part.n_groups, part.n_samples);
+    } else if (this->d_input != nullptr) {
+      kernels::batch_norm_vectors_backward(
+          channels_of(part), const_groups(this->input), moments(), slope_, groups(this->d_output),
+          kernels::VectorGradients<T>{mean_g_.data(), mean_gx_.data()}, groups(this->d_input));
     }
   }
 
   void backward(const GroupPlace<T>& place) override {
     beyond_scoring();
-    if (this->d_input == nullptr || producer_unpools_) return;
-    // Running statistics do not depend on the input: of the first half the activation's slope is wanted
-    // alone, and mean_g_, mean_gx_ stay 0.
-    if (mode_ == PlanMode::differentiate) sums(place);
+    if (this->d_input == nullptr || producer_unpools_ || whole_batch()) return;
     const T* x = this->input->at(place.slot);
     T* g = this->d_output->at(place.slot);
     T* dx = this->d_input->at(place.slot);
+    // Running statistics do not depend on the input: mean_g_, mean_gx_ stay 0.
+    if (mode_ == PlanMode::differentiate && !pooled_) {
+      kernels::batch_norm_backward_fixed(channels_, height_ * width_, x, g, mean_.data(), inv_std_.data(),
+                                         slope_, dx);
+      return;
+    }
+    if (mode_ == PlanMode::differentiate) sums(place);  // for the activation's slope alone
     if (pooled_) {
       kernels::batch_norm_backward_unpool(channels_, height_, width_, place.n_valid, x, g,
                                           winner_.at(place.slot), mean_.data(), inv_std_.data(),
@@ -460,9 +461,72 @@ class BatchNormOp final : public PlanOp<T> {
 
  private:
   [[nodiscard]] bool training() const { return mode_ == PlanMode::train; }
+  // Vectors are small: both passes over them are made at once for all groups, between the phases.
+  [[nodiscard]] bool whole_batch() const { return training() && height_ * width_ == 1; }
   [[nodiscard]] std::size_t normalised_plane() const {
     return pooled_ ? (height_ / 2) * (width_ / 2) : height_ * width_;
   }
+  [[nodiscard]] kernels::VectorNorm channels_of(const BatchPart& part) const {
+    constexpr std::size_t kBlock = kernels::kLanes;  // parts are whole cache lines of every array
+    const std::size_t blocks = (channels_ + kBlock - 1) / kBlock;
+    const auto begin = [&](std::size_t p) { return std::min(channels_, blocks * p / part.parts * kBlock); };
+    return {part.n_samples, begin(part.part), begin(part.part + 1)};
+  }
+  static kernels::VectorGroups<T> groups(GroupBuffer<T>* buffer) { return {buffer->at(0), buffer->stride()}; }
+  static kernels::VectorGroups<const T> const_groups(const GroupBuffer<T>* buffer) {
+    return {buffer->at(0), buffer->stride()};
+  }
+
+  kernels::VectorMoments<T> moments() {
+    return {batch_mean_.data(), batch_m2_.data(), mean_.data(), inv_std_.data()};
+  }
+
+  // Merges the groups' moments in group order: first the mean, then the squares about it.
+  void merge_moments(std::size_t n_groups, std::size_t n_samples) {
+    const double plane = static_cast<double>(height_ * width_);
+    const double count = plane * static_cast<double>(n_samples);
+    const auto points = [&](std::size_t g) {
+      return plane * static_cast<double>(std::min(kernels::kLanes, n_samples - g * kernels::kLanes));
+    };
+    std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
+    std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      const double share = points(g) / count;
+      const double* mean = &group_mean_[g * channels_];
+      for (std::size_t c = 0; c < channels_; ++c) batch_mean_[c] += share * mean[c];
+    }
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      const double n = points(g);
+      const double* mean = &group_mean_[g * channels_];
+      const double* m2 = &group_m2_[g * channels_];
+      for (std::size_t c = 0; c < channels_; ++c) {
+        const double delta = mean[c] - batch_mean_[c];
+        batch_m2_[c] += m2[c] + n * delta * delta;
+      }
+    }
+    const double inverse_count = 1 / count;
+    for (std::size_t c = 0; c < channels_; ++c) {
+      mean_[c] = static_cast<T>(batch_mean_[c]);
+      inv_std_[c] = static_cast<T>(1.0 / std::sqrt(batch_m2_[c] * inverse_count + epsilon_));
+    }
+  }
+
+  void merge_sums(std::size_t n_groups, std::size_t n_samples) {
+    const double inverse_count = 1 / static_cast<double>(height_ * width_ * n_samples);
+    std::fill(batch_mean_.begin(), batch_mean_.end(), 0.0);
+    std::fill(batch_m2_.begin(), batch_m2_.end(), 0.0);
+    for (std::size_t g = 0; g < n_groups; ++g) {
+      for (std::size_t c = 0; c < channels_; ++c) {
+        batch_mean_[c] += group_mean_[g * channels_ + c];
+        batch_m2_[c] += group_m2_[g * channels_ + c];
+      }
+    }
+    for (std::size_t c = 0; c < channels_; ++c) {
+      mean_g_[c] = static_cast<T>(batch_mean_[c] * inverse_count);
+      mean_gx_[c] = static_cast<T>(batch_m2_[c] * inverse_count);
+    }
+  }
+
   void pool(const GroupPlace<T>& place) {
     kernels::max_pool_forward(channels_, height_, width_, this->input->at(place.slot),
                               pooled_x_.at(place.slot), winner_.at(place.slot));

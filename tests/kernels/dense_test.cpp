@@ -34,7 +34,7 @@ constexpr std::size_t kGroups = 3;
 
 struct Layer {
   std::size_t n_in, n_out;
-  Guarded<float> x, w, packed, bias, dy, y, dx, dw, dbias, rows;
+  Guarded<float> x, w, packed, bias, dy, y, dx, dw, dbias, rows, dw_across, dbias_across;
 
   // w, bias and their gradients may lie anywhere.
   Layer(std::size_t in, std::size_t out)
@@ -49,7 +49,9 @@ struct Layer {
         dx(in * kLanes),
         dw(in * out, 5),
         dbias(out, 1),
-        rows(kLanes * dense_row_step(in)) {}
+        rows(kLanes * dense_row_step(in)),
+        dw_across(in * out, 5),
+        dbias_across(out, 1) {}
 
   void run(bool with_bias) {
     dense_pack(n_in, n_out, w.data(), packed.data());
@@ -58,10 +60,14 @@ struct Layer {
     dense_transpose(n_in, x.data(), rows.data());
     // In two parts, as two threads would; three groups, all the same.
     const DenseBatch<float> batch{rows.data(), 0, dy.data(), 0, kGroups};
+    const DenseBatch<float> as_they_are{x.data(), 0, dy.data(), 0, kGroups};
     for (const auto& [first, last] : {std::pair{std::size_t{0}, n_out / 2}, std::pair{n_out / 2, n_out}}) {
       dense_weight_gradient(n_in, first, last, batch, dw.data(), with_bias ? dbias.data() : nullptr);
+      dense_weight_gradient_across(n_in, first, last, as_they_are, dw_across.data(),
+                                   with_bias ? dbias_across.data() : nullptr);
     }
-    for (const auto* buffer : {&x, &w, &packed, &bias, &dy, &y, &dx, &dw, &dbias, &rows}) {
+    for (const auto* buffer :
+         {&x, &w, &packed, &bias, &dy, &y, &dx, &dw, &dbias, &rows, &dw_across, &dbias_across}) {
       EXPECT_TRUE(buffer->guards_intact()) << describe(n_in, n_out);
     }
   }
@@ -95,9 +101,11 @@ TEST(Dense, AgreesWithReference) {
   RandomStream random(1, "dense");
   for (const auto& [n_in, n_out] : shapes()) {
     Layer layer(n_in, n_out);
-    for (auto* buffer : {&layer.x, &layer.w, &layer.bias, &layer.dy, &layer.dw, &layer.dbias}) {
+    for (auto* buffer :
+         {&layer.x, &layer.w, &layer.bias, &layer.dy, &layer.dw, &layer.dbias, &layer.dbias_across}) {
       fill_uniform(*buffer, random);
     }
+    std::copy(layer.dbias.begin(), layer.dbias.end(), layer.dbias_across.begin());
     const bool with_bias = n_in % 2 == 0;
     const Expected want(layer, with_bias, kAsIs), magnitude(layer, with_bias, absolute);
     layer.run(with_bias);
@@ -106,6 +114,9 @@ TEST(Dense, AgreesWithReference) {
     expect_close(layer.dx.data(), want.dx, magnitude.dx, n_out, "dx of " + what);
     expect_close(layer.dw.data(), want.dw, magnitude.dw, kGroups * kLanes, "dw of " + what);
     expect_close(layer.dbias.data(), want.dbias, magnitude.dbias, kGroups * kLanes, "dbias of " + what);
+    expect_close(layer.dw_across.data(), want.dw, magnitude.dw, kGroups * kLanes, "dw across of " + what);
+    expect_close(layer.dbias_across.data(), want.dbias, magnitude.dbias, kGroups * kLanes,
+                 "dbias across of " + what);
     if (HasFailure()) return;
   }
 }
@@ -124,6 +135,8 @@ TEST(Dense, IsExactOnIntegers) {
     expect_equal(layer.dx.data(), want.dx, "dx of " + what);
     expect_equal(layer.dw.data(), want.dw, "dw of " + what);
     expect_equal(layer.dbias.data(), want.dbias, "dbias of " + what);
+    expect_equal(layer.dw_across.data(), want.dw, "dw across of " + what);
+    expect_equal(layer.dbias_across.data(), want.dbias, "dbias across of " + what);
     if (HasFailure()) return;
   }
 }
@@ -164,8 +177,12 @@ TEST(Dense, DoubleIsTheReference) {
   dense_transpose(2, x.data(), rows.data());
   dense_weight_gradient(2, 0, 1, DenseBatch<double>{rows.data(), 0, dy.data(), 0, 2}, dw.data(),
                         dbias.data());
-  EXPECT_EQ(dw[0], 64);
-  EXPECT_EQ(dw[1], 64);
+  EXPECT_EQ(dw, (std::vector<double>{64, 64}));
+  EXPECT_EQ(dbias[0], 32);
+  std::fill(dw.begin(), dw.end(), 1);
+  dense_weight_gradient_across(2, 0, 1, DenseBatch<double>{x.data(), 0, dy.data(), 0, 2}, dw.data(),
+                               dbias.data());
+  EXPECT_EQ(dw, (std::vector<double>{64, 64}));
   EXPECT_EQ(dbias[0], 32);
 }
 

@@ -77,81 +77,9 @@ double sum_of_powers(const float* x, std::size_t plane, float shift, const Valid
   return sum;
 }
 
-// Vectors (plane 1) have one point a channel, so that summing across lanes is most of the work. Four sums
-// share it.
-constexpr std::size_t kTogether = 4;
-
-void moments_of_vectors(std::size_t channels, std::size_t n_valid, const float* x, double* mean, double* m2) {
-  const D d;
-  const ValidLanes mask(n_valid);
-  const double inverse_n = 1 / static_cast<double>(n_valid);
-  // Sums about the first value: it is one of at most 16, so that its distance from the mean is at most four
-  // standard deviations, and the subtraction at the end loses at most four bits, wherever the mean lies.
-  constexpr std::size_t kChannels = kParts == 1 ? 4 : 2;  // of AVX2's registers four would spill
-  for (std::size_t c = 0; c < channels; c += kChannels) {
-    const std::size_t last = std::min(kChannels, channels - c) - 1;  // the last channel repeats, unused
-    float shift[kChannels];
-    V sum[2 * kChannels];  // of the differences of each channel, then of their squares
-    HWY_UNROLL(4)
-    for (std::size_t k = 0; k < kChannels; ++k) {
-      const float* at = x + (c + std::min(k, last)) * kLanes;
-      shift[k] = at[0];
-      sum[k] = sum[kChannels + k] = hn::Zero(d);
-      HWY_UNROLL(2)
-      for (std::size_t part = 0; part < kParts; ++part) {
-        const V all = hn::Sub(hn::Load(d, at + part * kVector), hn::Set(d, shift[k]));
-        const V difference = hn::IfThenElseZero(mask.part[part], all);
-        sum[k] = hn::Add(sum[k], difference);
-        sum[kChannels + k] = hn::MulAdd(difference, difference, sum[kChannels + k]);
-      }
-    }
-    alignas(16) float sums[2 * kChannels];
-    HWY_UNROLL(2)
-    for (std::size_t k = 0; k < 2 * kChannels; k += 4) sum_lanes(sum + k, sums + k);
-    for (std::size_t k = 0; k <= last; ++k) {
-      const double s = static_cast<double>(sums[k]), s2 = static_cast<double>(sums[kChannels + k]);
-      mean[c + k] = static_cast<double>(shift[k]) + s * inverse_n;
-      m2[c + k] = std::max(0.0, s2 - s * s * inverse_n);
-    }
-  }
-}
-
 /// xhat > 0 ? value : slope * value
 HWY_INLINE V leaky(V xhat, V slope, V value) {
   return hn::IfThenElse(hn::Gt(xhat, hn::Zero(D())), value, hn::Mul(slope, value));
-}
-
-void backward_sums_of_vectors(std::size_t channels, std::size_t n_valid, const float* x, const float* mean,
-                              const float* inv_std, float slope, float* dy, double* sum_g, double* sum_gx) {
-  const D d;
-  const ValidLanes mask(n_valid);
-  const V slopes = hn::Set(d, slope);
-  for (std::size_t c = 0; c < channels; c += kTogether) {
-    const std::size_t n = std::min(kTogether, channels - c);
-    V g_sum[kTogether], gx_sum[kTogether];
-    HWY_UNROLL(4)
-    for (std::size_t k = 0; k < kTogether; ++k) {
-      g_sum[k] = gx_sum[k] = hn::Zero(d);
-      if (k >= n) continue;
-      const V means = hn::Set(d, mean[c + k]), inv_stds = hn::Set(d, inv_std[c + k]);
-      HWY_UNROLL(2)
-      for (std::size_t part = 0; part < kParts; ++part) {
-        const std::size_t at = (c + k) * kLanes + part * kVector;
-        const V xhat = hn::Mul(hn::Sub(hn::Load(d, x + at), means), inv_stds);
-        const V g = hn::IfThenElseZero(mask.part[part], leaky(xhat, slopes, hn::Load(d, dy + at)));
-        hn::Store(g, d, dy + at);
-        g_sum[k] = hn::Add(g_sum[k], g);
-        gx_sum[k] = hn::Add(gx_sum[k], hn::IfThenElseZero(mask.part[part], hn::Mul(g, xhat)));
-      }
-    }
-    alignas(16) float sums_g[kTogether], sums_gx[kTogether];
-    sum_lanes(g_sum, sums_g);
-    sum_lanes(gx_sum, sums_gx);
-    for (std::size_t k = 0; k < n; ++k) {
-      sum_g[c + k] = static_cast<double>(sums_g[k]);
-      sum_gx[c + k] = static_cast<double>(sums_gx[k]);
-    }
-  }
 }
 
 /// What the second half of the backward pass needs of a channel.
@@ -174,7 +102,6 @@ struct Channel {
 
 void channel_moments(std::size_t channels, std::size_t plane, std::size_t n_valid, const float* x,
                      double* mean, double* m2) noexcept {
-  if (plane == 1) return moments_of_vectors(channels, n_valid, x, mean, m2);
   const ValidLanes mask(n_valid);
   const double n = static_cast<double>(plane * n_valid);
   for (std::size_t c = 0; c < channels; ++c) {
@@ -206,9 +133,6 @@ void batch_norm_forward(std::size_t channels, std::size_t plane, const float* x,
 void batch_norm_backward_sums(std::size_t channels, std::size_t plane, std::size_t n_valid, const float* x,
                               const float* mean, const float* inv_std, float slope, float* dy, double* sum_g,
                               double* sum_gx) noexcept {
-  if (plane == 1) {
-    return backward_sums_of_vectors(channels, n_valid, x, mean, inv_std, slope, dy, sum_g, sum_gx);
-  }
   const D d;
   const ValidLanes mask(n_valid);
   const V slopes = hn::Set(d, slope);
@@ -256,6 +180,19 @@ void batch_norm_backward(std::size_t channels, std::size_t plane, std::size_t n_
         const V value = channel.gradient(hn::Load(d, x + i), hn::Load(d, g + i));
         hn::Store(hn::IfThenElseZero(mask.part[part], value), d, dx + i);
       }
+    }
+  }
+}
+
+void batch_norm_backward_fixed(std::size_t channels, std::size_t plane, const float* x, const float* dy,
+                               const float* mean, const float* inv_std, float slope, float* dx) noexcept {
+  const D d;
+  for (std::size_t c = 0; c < channels; ++c) {
+    const V means = hn::Set(d, mean[c]), inv_stds = hn::Set(d, inv_std[c]);
+    const V below = hn::Set(d, slope * inv_std[c]);
+    for (std::size_t i = c * plane * kLanes; i < (c + 1) * plane * kLanes; i += kVector) {
+      const auto positive = hn::Gt(hn::Load(d, x + i), means);
+      hn::Store(hn::Mul(hn::Load(d, dy + i), hn::IfThenElse(positive, inv_stds, below)), d, dx + i);
     }
   }
 }
@@ -353,6 +290,16 @@ void batch_norm_backward(std::size_t channels, std::size_t plane, std::size_t n_
                          const double* g, const double* mean, const double* inv_std, const double* mean_g,
                          const double* mean_gx, double* dx) noexcept {
   reference::batch_norm_backward(channels, plane, n_valid, x, g, mean, inv_std, mean_g, mean_gx, dx);
+}
+
+void batch_norm_backward_fixed(std::size_t channels, std::size_t plane, const float* x, const float* dy,
+                               const float* mean, const float* inv_std, float slope, float* dx) noexcept {
+  DEEPSAD_CALL_KERNEL(batch_norm_backward_fixed, channels, plane, x, dy, mean, inv_std, slope, dx);
+}
+
+void batch_norm_backward_fixed(std::size_t channels, std::size_t plane, const double* x, const double* dy,
+                               const double* mean, const double* inv_std, double slope, double* dx) noexcept {
+  reference::batch_norm_backward_fixed(channels, plane, x, dy, mean, inv_std, slope, dx);
 }
 
 void batch_norm_backward_unpool(std::size_t channels, std::size_t height, std::size_t width,

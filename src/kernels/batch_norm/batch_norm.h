@@ -1,7 +1,7 @@
 // Batch normalisation without scale and shift, with the leaky ReLU that follows it fused in.
-// plane = height * width of a map (1 for vectors). slope = 1 means no activation, 0 means ReLU; slope >= 0,
-// so that normalisation and activation never decrease and a max pool may run before them
-// (docs/training-engine.md).
+// plane = height * width of a map, 1 for vectors, whose training batch_norm_vectors.h does. slope = 1 means
+// no activation, 0 means ReLU; slope >= 0, so that normalisation and activation never decrease and a max pool
+// may run before them (docs/training-engine.md).
 #pragma once
 
 #include <cstddef>
@@ -42,6 +42,13 @@ void batch_norm_backward(std::size_t channels, std::size_t plane, std::size_t n_
 void batch_norm_backward(std::size_t channels, std::size_t plane, std::size_t n_valid, const double* x,
                          const double* g, const double* mean, const double* inv_std, const double* mean_g,
                          const double* mean_gx, double* dx) noexcept;
+
+/// Backward with moments that do not depend on x (evaluation mode): dx = inv_std[c] dy (xhat > 0 ? 1 :
+/// slope). dx may be dy or x.
+void batch_norm_backward_fixed(std::size_t channels, std::size_t plane, const float* x, const float* dy,
+                               const float* mean, const float* inv_std, float slope, float* dx) noexcept;
+void batch_norm_backward_fixed(std::size_t channels, std::size_t plane, const double* x, const double* dy,
+                               const double* mean, const double* inv_std, double slope, double* dx) noexcept;
 
 /// As batch_norm_backward for a map x [channels][height][width][16] that was 2x2 max-pooled (stride 2, floor)
 /// before the normalisation: g [channels][height/2][width/2][16] counts only at the winners (see pooling.h),

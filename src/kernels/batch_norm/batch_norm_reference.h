@@ -85,6 +85,16 @@ void batch_norm_backward(std::size_t channels, std::size_t plane, std::size_t n_
 }
 
 template <class T>
+void batch_norm_backward_fixed(std::size_t channels, std::size_t plane, const T* x, const T* dy,
+                               const T* mean, const T* inv_std, T slope, T* dx) noexcept {
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t i = c * plane * kLanes; i < (c + 1) * plane * kLanes; ++i) {
+      dx[i] = inv_std[c] * dy[i] * (x[i] > mean[c] ? T{1} : slope);
+    }
+  }
+}
+
+template <class T>
 void batch_norm_backward_unpool(std::size_t channels, std::size_t height, std::size_t width,
                                 std::size_t n_valid, const T* x, const T* g, const std::uint8_t* winner,
                                 const T* mean, const T* inv_std, const T* mean_g, const T* mean_gx,

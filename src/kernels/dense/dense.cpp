@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <type_traits>
 
 #include "kernels/dense/dense_reference.h"
 #include "kernels/dispatch.h"
@@ -138,13 +137,66 @@ HWY_NOINLINE void gradient_tile(const GradientTile& t) {
 constexpr std::size_t kGradientRows = kParts == 1 ? 8 : 4;
 constexpr std::size_t kGradientVectors = 3;
 
-/// Calls f(std::integral_constant<size>, first) for blocks of kMax rows and then 8, 4, 2, 1.
-template <std::size_t kMax, class F>
-HWY_INLINE void for_each_block(std::size_t n, F f) {
-  std::size_t first = 0;
-  for (; first + kMax <= n; first += kMax) f(std::integral_constant<std::size_t, kMax>(), first);
-  if constexpr (kMax > 1) {
-    for_each_block<kMax / 2>(n - first, [&](auto size, std::size_t rest) { f(size, first + rest); });
+// Weight gradient of small layers: lanes are samples, so that nothing is transposed and no lane is wasted,
+// but every sum ends across the lanes.
+constexpr std::size_t kAcrossInputs = 4;  // whose sums share the way across the lanes
+constexpr std::size_t kAcrossRows = kParts == 1 ? 4 : 2;
+
+struct AcrossTile {
+  const DenseBatch<float>* batch;
+  std::size_t n_in;           // of the layer
+  std::size_t input, output;  // the first
+  float* dw;
+};
+
+template <std::size_t kRows, std::size_t kInputs>
+HWY_NOINLINE void across_tile(const AcrossTile& t) {
+  const D d;
+  const std::size_t n_groups = t.batch->n_groups, x_step = t.batch->x_step, dy_step = t.batch->dy_step;
+  const float* x = t.batch->x + t.input * kLanes;
+  const float* dy = t.batch->dy + t.output * kLanes;
+  V acc[kRows][kInputs];
+  HWY_UNROLL(4)
+  for (std::size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(4)
+    for (std::size_t i = 0; i < kInputs; ++i) acc[r][i] = hn::Zero(d);
+  }
+  for (std::size_t g = 0; g < n_groups; ++g, x += x_step, dy += dy_step) {
+    HWY_UNROLL(2)
+    for (std::size_t part = 0; part < kLanes; part += kVector) {
+      V in[kInputs];
+      HWY_UNROLL(4)
+      for (std::size_t i = 0; i < kInputs; ++i) in[i] = in_register(hn::Load(d, x + i * kLanes + part));
+      HWY_UNROLL(4)
+      for (std::size_t r = 0; r < kRows; ++r) {
+        const V gradient = in_register(hn::Load(d, dy + r * kLanes + part));
+        HWY_UNROLL(4)
+        for (std::size_t i = 0; i < kInputs; ++i) acc[r][i] = hn::MulAdd(gradient, in[i], acc[r][i]);
+      }
+    }
+  }
+  float* dw = t.dw + t.output * t.n_in + t.input;
+  HWY_UNROLL(4)
+  for (std::size_t r = 0; r < kRows; ++r) {
+    V sums[kAcrossInputs];
+    HWY_UNROLL(4)
+    for (std::size_t i = 0; i < kAcrossInputs; ++i) sums[i] = i < kInputs ? acc[r][i] : hn::Zero(d);
+    alignas(16) float totals[kAcrossInputs];
+    sum_lanes(sums, totals);
+    std::copy_n(totals, kInputs, dw + r * t.n_in);
+  }
+}
+
+void bias_gradient(std::size_t first, std::size_t last, const DenseBatch<float>& batch, float* dbias) {
+  const D d;
+  for (std::size_t o = first; o < last; ++o) {
+    V sum = hn::Zero(d);
+    for (std::size_t g = 0; g < batch.n_groups; ++g) {
+      for (std::size_t part = 0; part < kParts; ++part) {
+        sum = hn::Add(sum, hn::Load(d, batch.dy + g * batch.dy_step + o * kLanes + part * kVector));
+      }
+    }
+    dbias[o] = hn::GetLane(hn::SumOfLanes(d, sum));
   }
 }
 
@@ -200,17 +252,20 @@ void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last
       }
     });
   }
-  if (dbias == nullptr) return;
-  const D d;
-  for (std::size_t o = first; o < last; ++o) {
-    V sum = hn::Zero(d);
-    for (std::size_t g = 0; g < batch.n_groups; ++g) {
-      for (std::size_t part = 0; part < kParts; ++part) {
-        sum = hn::Add(sum, hn::Load(d, batch.dy + g * batch.dy_step + o * kLanes + part * kVector));
-      }
-    }
-    dbias[o] = hn::GetLane(hn::SumOfLanes(d, sum));
-  }
+  if (dbias != nullptr) bias_gradient(first, last, batch, dbias);
+}
+
+void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
+                                  const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
+  AcrossTile t{&batch, n_in, 0, 0, dw};
+  for_each_block<kAcrossRows>(last - first, [&](auto rows, std::size_t o) {
+    t.output = first + o;
+    for_each_block<kAcrossInputs>(n_in, [&](auto inputs, std::size_t i) {
+      t.input = i;
+      across_tile<rows, inputs>(t);
+    });
+  });
+  if (dbias != nullptr) bias_gradient(first, last, batch, dbias);
 }
 
 #endif  // DEEPSAD_IS_VECTOR_TARGET
@@ -259,6 +314,15 @@ void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last
 void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
                            const DenseBatch<double>& batch, double* dw, double* dbias) noexcept {
   reference::dense_weight_gradient(n_in, first, last, batch, dw, dbias);
+}
+
+void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
+                                  const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_weight_gradient_across, n_in, first, last, batch, dw, dbias);
+}
+void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
+                                  const DenseBatch<double>& batch, double* dw, double* dbias) noexcept {
+  reference::dense_weight_gradient_across(n_in, first, last, batch, dw, dbias);
 }
 
 }  // namespace deepsad::kernels

@@ -45,21 +45,50 @@ void dense_transpose(std::size_t n_in, const T* x, T* rows) noexcept {
 }
 
 template <class T>
+void dense_bias_gradient(std::size_t first, std::size_t last, const DenseBatch<T>& batch, T* dbias) noexcept {
+  if (dbias == nullptr) return;
+  for (std::size_t o = first; o < last; ++o) {
+    T sum{0};
+    for (std::size_t g = 0; g < batch.n_groups; ++g) {
+      for (std::size_t l = 0; l < kLanes; ++l) sum += batch.dy[g * batch.dy_step + o * kLanes + l];
+    }
+    dbias[o] = sum;
+  }
+}
+
+template <class T>
 void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last, const DenseBatch<T>& batch,
                            T* dw, T* dbias) noexcept {
   for (std::size_t o = first; o < last; ++o) {
     std::fill_n(dw + o * n_in, n_in, T{0});
-    T sum{0};
     for (std::size_t g = 0; g < batch.n_groups; ++g) {
       for (std::size_t l = 0; l < kLanes; ++l) {
         const T dy = batch.dy[g * batch.dy_step + o * kLanes + l];
         const T* x = batch.x + g * batch.x_step + l * dense_row_step(n_in);
         for (std::size_t i = 0; i < n_in; ++i) dw[o * n_in + i] += dy * x[i];
-        sum += dy;
       }
     }
-    if (dbias != nullptr) dbias[o] = sum;
   }
+  dense_bias_gradient(first, last, batch, dbias);
+}
+
+template <class T>
+void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
+                                  const DenseBatch<T>& batch, T* dw, T* dbias) noexcept {
+  for (std::size_t o = first; o < last; ++o) {
+    for (std::size_t i = 0; i < n_in; ++i) {
+      T lanes[kLanes] = {};
+      for (std::size_t g = 0; g < batch.n_groups; ++g) {
+        const T* dy = batch.dy + g * batch.dy_step + o * kLanes;
+        const T* x = batch.x + g * batch.x_step + i * kLanes;
+        for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += dy[l] * x[l];
+      }
+      T sum{0};
+      for (const T lane : lanes) sum += lane;
+      dw[o * n_in + i] = sum;
+    }
+  }
+  dense_bias_gradient(first, last, batch, dbias);
 }
 
 }  // namespace deepsad::kernels::reference
