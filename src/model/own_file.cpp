@@ -173,27 +173,33 @@ std::vector<SuggestedOption> suggested_options(const TrainOptions& options, cons
   // Deep SAD and Deep SVDD draw everything towards one point, in the end also what is anomalous; methods that
   // learn to reconstruct gain from long training.
   const bool one_class = options.method == "deep_sad" || options.method == "deep_svdd";
+  // On images they do so more slowly than they learn, given a low rate.
+  const bool slowly = one_class && file.data->train.is_image();
+  constexpr double kSlowRate = 1e-4;
   constexpr std::size_t kBatchesAnEpoch = 16, kLargestBatch = 128, kSmallestBatch = 16;
   constexpr std::size_t kOneClassSteps = 300, kPretrainingSteps = 1000, kSteps = 2000;
   const std::size_t n = file.rows->parts.training.size();
   const std::size_t batch = std::clamp(std::bit_floor(std::max<std::size_t>(1, n / kBatchesAnEpoch)),
                                        kSmallestBatch, kLargestBatch);
   const std::size_t steps_an_epoch = (n + batch - 1) / batch;
-  const auto suggest = [&](const char* name, std::size_t value, const std::string& reason) {
-    suggestions.push_back(
-        {{find_train_option(name), static_cast<std::int64_t>(value), "chosen from the data"}, reason});
+  const auto suggest = [&](const char* name, const OptionValue& value, const std::string& reason) {
+    suggestions.push_back({{find_train_option(name), value, "chosen from the data"}, reason});
   };
   const auto suggest_epochs = [&](const char* name, std::size_t steps, std::size_t fewest, std::size_t most) {
     const std::size_t epochs = std::clamp((steps + steps_an_epoch - 1) / steps_an_epoch, fewest, most);
-    suggest(name, epochs,
+    suggest(name, static_cast<std::int64_t>(epochs),
             fmt::format("{} steps of {} rows an epoch, {} steps in all", steps_an_epoch, batch,
                         epochs * steps_an_epoch));
   };
   for (const char* name : {"batch_size", "ae_batch_size", "vae_batch_size"})
-    suggest(name, batch, fmt::format("{} training rows", n));
+    suggest(name, static_cast<std::int64_t>(batch), fmt::format("{} training rows", n));
   if (!options.init.empty()) return suggestions;  // few epochs go on from a trained model
-  suggest_epochs("n_epochs", one_class ? kOneClassSteps : kSteps, one_class ? 10 : 20, one_class ? 50 : 200);
-  const std::size_t before = one_class || options.hybrid ? kPretrainingSteps : kSteps;
+  if (slowly) {
+    for (const char* name : {"lr", "ae_lr"}) suggest(name, kSlowRate, "images");
+  }
+  const bool few = one_class && !slowly;
+  suggest_epochs("n_epochs", few ? kOneClassSteps : kSteps, one_class ? 10 : 20, few ? 50 : 200);
+  const std::size_t before = few || options.hybrid ? kPretrainingSteps : kSteps;
   suggest_epochs("ae_n_epochs", before, 30, 200);
   suggest_epochs("vae_n_epochs", before, 30, 200);
   return suggestions;

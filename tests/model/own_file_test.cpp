@@ -231,6 +231,41 @@ TEST_F(OwnFileRun, EpochsAndBatchesFollowTheNumberOfRows) {
   EXPECT_TRUE(suggested_options(paper, file).empty());
 }
 
+// 320 grey images of 28x28 as an NPY file.
+std::string images() {
+  constexpr std::size_t kPixels = 28 * 28, kHeader = 118;
+  std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (320, 28, 28), }";
+  header.resize(kHeader - 1, ' ');
+  std::string file = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(kHeader) + '\0' + header + '\n';
+  for (std::size_t i = 0; i < 320 * kPixels; ++i) file += static_cast<char>(i * 7 % 101);
+  return file;
+}
+
+TEST_F(OwnFileRun, ImagesAreTrainedOnLongerAtALowerRate) {
+  TrainOptions options;
+  options.dataset = write(images(), "images.npy");
+  options.seed = 11;
+  options.calibration_share = 0;
+  const OwnFile file = read_own_file(options);
+  const auto merged = [&](const std::string& method) {
+    options.method = method;
+    OptionLayer layer;
+    for (const SuggestedOption& suggestion : suggested_options(options, file))
+      layer.push_back(suggestion.assignment);
+    return merge_options({layer});
+  };
+  for (const char* method : {"deep_sad", "deep_svdd"}) {
+    const TrainOptions chosen = merged(method);
+    EXPECT_EQ(chosen.batch_size, 16U);
+    EXPECT_EQ(chosen.n_epochs, 100U) << method;  // 20 steps an epoch
+    EXPECT_EQ(chosen.ae_n_epochs, 100U) << method;
+    EXPECT_EQ(chosen.lr, 1e-4) << method;
+    EXPECT_EQ(chosen.ae_lr, 1e-4) << method;
+  }
+  EXPECT_EQ(merged("autoencoder").ae_lr, TrainOptions().ae_lr);
+  EXPECT_EQ(merged("classifier").lr, TrainOptions().lr);
+}
+
 TEST_F(OwnFileRun, WhatMakesNoSenseIsRefused) {
   const std::string path = write(csv(rows()));
   const auto with = [&](auto&& change) {
