@@ -3,13 +3,14 @@
 
     benchmarks/detection/own_images.py --program build/release/deepsad --data DATA --out DIR
 
-Of MNIST or Fashion-MNIST N training images of one class, unlabelled, and max(3, N/100) labelled anomalies of
+Of MNIST, Fashion-MNIST or CIFAR-10 N training images of one class, unlabelled, and max(3, N/100) labelled anomalies of
 one other class become an NPZ file; `deepsad train FILE` trains on it, once with what it chooses for images
 and once with what it chooses for tables; `deepsad evaluate` tests on the whole official test set. Prints test
 AUCs in percent.
 """
 import argparse
 import gzip
+import lzma
 import pathlib
 import re
 import subprocess
@@ -17,7 +18,7 @@ import sys
 
 import numpy as np
 
-CLASSES, SIZES = (0, 2, 8), (300, 1500)
+CLASSES = (0, 2, 8)
 LABELS, TRUTH = "1=anomaly,0=unlabeled", "1=anomaly,0=normal"
 
 
@@ -26,7 +27,16 @@ def idx(path, offset, shape):
         return np.frombuffer(stream.read(), np.uint8, offset=offset).reshape(shape)
 
 
-def images_and_classes(folder, part):
+def cifar(folder, files):
+    rows = np.concatenate([np.frombuffer(lzma.open(folder / f"{name}.bin.xz").read(), np.uint8) for name in files])
+    rows = rows.reshape(-1, 1 + 3 * 32 * 32)
+    return rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), rows[:, 0]
+
+
+def images_and_classes(folder, training):
+    if folder.name == "cifar10":
+        return cifar(folder, [f"data_batch_{i}" for i in range(1, 6)] if training else ["test_batch"])
+    part = "train" if training else "t10k"
     return (idx(folder / f"{part}-images-idx3-ubyte.gz", 16, (-1, 28, 28)),
             idx(folder / f"{part}-labels-idx1-ubyte.gz", 8, (-1,)))
 
@@ -67,16 +77,17 @@ def test_auc(program, training, test, out, seed, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True, help="the program deepsad")
-    parser.add_argument("--data", required=True, type=pathlib.Path, help="folder with mnist/ and fmnist/")
+    parser.add_argument("--data", required=True, type=pathlib.Path, help="folder with mnist/, fmnist/ and cifar10/")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="folder for files; made if missing")
-    parser.add_argument("--set", default="mnist", choices=("mnist", "fmnist"))
+    parser.add_argument("--set", default="mnist", choices=("mnist", "fmnist", "cifar10"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[300, 1500], help="images of the normal class")
     parser.add_argument("--method", default="deep_sad", choices=("deep_sad", "deep_svdd"))
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    images, classes = images_and_classes(arguments.data / arguments.set, "train")
-    test_images, test_classes = images_and_classes(arguments.data / arguments.set, "t10k")
-    for n in SIZES:
+    images, classes = images_and_classes(arguments.data / arguments.set, True)
+    test_images, test_classes = images_and_classes(arguments.data / arguments.set, False)
+    for n in arguments.sizes:
         for_images, for_tables = [], []
         for normal in CLASSES:
             training, test = arguments.out / "training.npz", arguments.out / "test.npz"

@@ -57,7 +57,8 @@ HWY_INLINE void for_each_block(std::size_t n, F f) {
   std::size_t first = 0;
   for (; first + kMax <= n; first += kMax) f(std::integral_constant<std::size_t, kMax>(), first);
   if constexpr (kMax > 1) {
-    for_each_block<kMax / 2>(n - first, [&](auto size, std::size_t rest) { f(size, first + rest); });
+    for_each_block<kMax / 2>(
+        n - first, [&](auto size, std::size_t rest) DEEPSAD_KERNEL_LAMBDA { f(size, first + rest); });
   }
 }
 

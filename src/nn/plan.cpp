@@ -369,8 +369,8 @@ struct Plan<T>::Impl {
   template <class F>
   void finish(const PlanOp<T>& op, F&& f) {
     BatchPart part{n_groups(), n_rows};
-    if (!op.finishes_in_parts() || is_serial(n_rows)) return f(part);
-    part.parts = pool->n_threads();
+    if (!is_serial(n_rows)) part.parts = std::min(op.most_parts(), pool->n_threads());
+    if (part.parts == 1) return f(part);
     pool->parallel_for(part.parts, [&](std::size_t p) {
       BatchPart own = part;
       own.part = p;

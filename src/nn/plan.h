@@ -89,7 +89,8 @@ class PlanOp;
 
 /// Instantiated for float (vector kernels) and double (scalar reference; gradient checks).
 /// Same bits at any thread count: groups are computed independently, sums over them run in group order, and
-/// gradients are summed within fixed blocks of groups and then in block order.
+/// gradients are summed within fixed blocks of groups and then in block order, or for each weight and channel
+/// over the whole batch by one thread.
 template <class T>
 class Plan {
  public:

@@ -93,14 +93,15 @@ class PlanOp {
   virtual void backward(const GroupPlace<T>& place) = 0;
 
   [[nodiscard]] virtual bool has_weights() const { return false; }
-  /// Whether d_input may be the same buffer as input: backward() reads input before it writes d_input.
+  /// Whether d_input may be the same buffer as input: backward() reads input before it writes d_input, and
+  /// batch_gradient() does not read it.
   [[nodiscard]] virtual bool gradient_may_replace_input() const { return false; }
 
   // Only for operations over the whole batch: forward = statistics (each group), finish_statistics, forward
   // (each group); backward = sums (each group), finish_sums, backward (each group). What is between groups
-  // is done once, or by those that divide it in parts in parallel.
+  // is done in up to most_parts() parts in parallel.
   [[nodiscard]] virtual bool spans_batch() const { return false; }
-  [[nodiscard]] virtual bool finishes_in_parts() const { return false; }
+  [[nodiscard]] virtual std::size_t most_parts() const { return 1; }
   virtual void statistics(const GroupPlace<T>&) {}
   virtual void finish_statistics(const BatchPart& /*part*/) {}
   virtual void sums(const GroupPlace<T>&) {}
@@ -324,7 +325,7 @@ class BatchNormOp final : public PlanOp<T> {
       pooled_x_.allocate(channels * (height / 2) * (width / 2), slots);
       winner_.allocate(channels * (height / 2) * (width / 2), slots);
     }
-    if (mode != PlanMode::infer && !whole_batch()) {
+    if (mode == PlanMode::train ? !whole_batch() : mode == PlanMode::differentiate && pooled) {
       group_mean_.resize(slots * channels);
       group_m2_.resize(slots * channels);
     }
@@ -355,7 +356,9 @@ class BatchNormOp final : public PlanOp<T> {
     if (pooled_) pool(place);
   }
 
-  [[nodiscard]] bool finishes_in_parts() const override { return whole_batch(); }
+  [[nodiscard]] std::size_t most_parts() const override {
+    return whole_batch() ? (channels_ + kPartChannels - 1) / kPartChannels : 1;
+  }
 
   void finish_statistics(const BatchPart& part) override {
     beyond_scoring();
@@ -414,13 +417,13 @@ class BatchNormOp final : public PlanOp<T> {
     const T* x = this->input->at(place.slot);
     T* g = this->d_output->at(place.slot);
     T* dx = this->d_input->at(place.slot);
-    // Running statistics do not depend on the input: mean_g_, mean_gx_ stay 0.
+    // Running statistics do not depend on the input.
     if (mode_ == PlanMode::differentiate && !pooled_) {
       kernels::batch_norm_backward_fixed(channels_, height_ * width_, x, g, mean_.data(), inv_std_.data(),
                                          slope_, dx);
       return;
     }
-    if (mode_ == PlanMode::differentiate) sums(place);  // for the activation's slope alone
+    if (mode_ == PlanMode::differentiate) sums(place);  // for the activation's slope alone: the means stay 0
     if (pooled_) {
       kernels::batch_norm_backward_unpool(channels_, height_, width_, place.n_valid, x, g,
                                           winner_.at(place.slot), mean_.data(), inv_std_.data(),
@@ -467,9 +470,10 @@ class BatchNormOp final : public PlanOp<T> {
     return pooled_ ? (height_ / 2) * (width_ / 2) : height_ * width_;
   }
   [[nodiscard]] kernels::VectorNorm channels_of(const BatchPart& part) const {
-    constexpr std::size_t kBlock = kernels::kLanes;  // parts are whole cache lines of every array
-    const std::size_t blocks = (channels_ + kBlock - 1) / kBlock;
-    const auto begin = [&](std::size_t p) { return std::min(channels_, blocks * p / part.parts * kBlock); };
+    const std::size_t blocks = (channels_ + kPartChannels - 1) / kPartChannels;
+    const auto begin = [&](std::size_t p) {
+      return std::min(channels_, blocks * p / part.parts * kPartChannels);
+    };
     return {part.n_samples, begin(part.part), begin(part.part + 1)};
   }
   static kernels::VectorGroups<T> groups(GroupBuffer<T>* buffer) { return {buffer->at(0), buffer->stride()}; }
@@ -532,6 +536,7 @@ class BatchNormOp final : public PlanOp<T> {
                               pooled_x_.at(place.slot), winner_.at(place.slot));
   }
 
+  static constexpr std::size_t kPartChannels = kernels::kLanes;  // a cache line of floats
   std::size_t channels_, height_, width_;
   double epsilon_, momentum_;
   T slope_;
@@ -541,7 +546,7 @@ class BatchNormOp final : public PlanOp<T> {
   AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
   std::vector<double> group_mean_,
       group_m2_;  // per slot: moments in the forward pass, sums in the backward pass
-  std::vector<double> batch_mean_, batch_m2_;  // the same, merged
+  AlignedBuffer<double> batch_mean_, batch_m2_;  // the same, merged
   GroupBuffer<T> pooled_x_;
   GroupBuffer<std::uint8_t> winner_;
 };

@@ -96,6 +96,13 @@ void expect_gaps_intact(const Shape& s, const Groups& groups) {
   }
 }
 
+void expect_unused_zero(const Shape& s, const Groups& groups) {
+  for (std::size_t c = 0; c < s.channels; ++c) {
+    for (std::size_t lane = (s.n_samples - 1) % kLanes + 1; lane < kLanes; ++lane)
+      ASSERT_EQ(groups.values[(s.n_groups() - 1) * s.step() + c * kLanes + lane], 0) << s.text();
+  }
+}
+
 TEST(BatchNormVectors, ForwardAgreesWithReferenceAlsoInPlace) {
   RandomStream random(1, "vectors");
   for (const Shape& s : shapes()) {
@@ -127,7 +134,16 @@ TEST(BatchNormVectors, ForwardAgreesWithReferenceAlsoInPlace) {
       const double bound = inv_std * (6e-8 * std::abs(wanted.mean[c]) + 1e-6) + 1e-5 * std::abs(want[at]);
       ASSERT_NEAR(y.values[at], want[at], bound) << s.text() << ", channel " << c;
     });
+    expect_unused_zero(s, y);
     expect_gaps_intact(s, y);
+    // Parts make what one call makes.
+    Groups whole(s);
+    Moments<float> at_once(s.channels);
+    batch_norm_vectors_forward({s.n_samples, 0, s.channels}, x.read(s), kEpsilon, slope, at_once.of(),
+                               whole.of(s));
+    EXPECT_EQ(at_once.mean, moments.mean) << s.text();
+    EXPECT_EQ(at_once.m2, moments.m2) << s.text();
+    s.for_each([&](std::size_t, std::size_t at) { ASSERT_EQ(whole.values[at], y.values[at]) << s.text(); });
     Groups in_place = x;
     in_parts(s, [&](const VectorNorm& part) {
       batch_norm_vectors_forward(part, in_place.read(s), kEpsilon, slope, moments.of(), in_place.of(s));
@@ -142,16 +158,20 @@ TEST(BatchNormVectors, MomentsOfConstantAndIntegerChannelsAreExact) {
   for (const Shape& shape : shapes()) {
     const Shape s{2, shape.n_samples};
     Groups x(s), y(s);
-    double sum = 0;
+    double sum = 0, squares = 0;
     s.for_each([&](std::size_t c, std::size_t at) {
-      x.values[at] = c == 0 ? 0.1F : static_cast<float>(at % 7);
-      sum += c == 0 ? 0 : static_cast<double>(at % 7);
+      const double integer = static_cast<double>(at % 7);
+      x.values[at] = c == 0 ? 0.1F : static_cast<float>(integer);
+      sum += c == 0 ? 0 : integer;
+      squares += c == 0 ? 0 : integer * integer;
     });
     Moments<float> moments(2);
     batch_norm_vectors_forward({s.n_samples, 0, 2}, x.read(s), kEpsilon, 1, moments.of(), y.of(s));
     EXPECT_EQ(moments.mean[0], static_cast<double>(0.1F)) << s.text();
     EXPECT_EQ(moments.m2[0], 0) << s.text();
-    EXPECT_NEAR(moments.mean[1], sum / static_cast<double>(s.n_samples), 1e-12) << s.text();
+    const double n = static_cast<double>(s.n_samples);
+    EXPECT_NEAR(moments.mean[1], sum / n, 1e-12) << s.text();
+    EXPECT_NEAR(moments.m2[1], squares - sum * sum / n, 1e-6 * (1 + squares)) << s.text();
   }
 }
 
@@ -185,13 +205,15 @@ TEST(BatchNormVectors, BackwardAgreesWithReferenceAlsoInPlace) {
       // inv_std (|g| + |mean_g| + |xhat mean_gx|), a few roundings of each
       ASSERT_NEAR(dx.values[at], want[at], 1.5 * (1 + 1 + 9) * 1e-6) << s.text() << ", channel " << c;
     });
-    for (std::size_t c = 0; c < s.channels; ++c) {
-      for (std::size_t lane = (s.n_samples - 1) % kLanes + 1; lane < kLanes; ++lane) {
-        const std::size_t at = (s.n_groups() - 1) * s.step() + c * kLanes + lane;
-        ASSERT_EQ(dx.values[at], 0) << s.text();
-        ASSERT_EQ(g.values[at], 0) << s.text();
-      }
-    }
+    expect_unused_zero(s, dx);
+    expect_unused_zero(s, g);
+    Groups whole_g = dy, whole(s);
+    Moments<float> at_once = moments;
+    batch_norm_vectors_backward({s.n_samples, 0, s.channels}, x.read(s), at_once.of(), slope, whole_g.of(s),
+                                at_once.gradients(), whole.of(s));
+    EXPECT_EQ(at_once.mean_g, moments.mean_g) << s.text();
+    EXPECT_EQ(at_once.mean_gx, moments.mean_gx) << s.text();
+    s.for_each([&](std::size_t, std::size_t at) { ASSERT_EQ(whole.values[at], dx.values[at]) << s.text(); });
     expect_gaps_intact(s, dx);
     expect_gaps_intact(s, g);
     Groups over_x = x, over_dy = dy, other = dy;

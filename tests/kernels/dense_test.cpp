@@ -32,24 +32,29 @@ std::string describe(std::size_t n_in, std::size_t n_out) {
 
 constexpr std::size_t kGroups = 3;
 
+// Buffers of a batch hold its groups one behind the other, with a gap; forward and data gradient take the
+// first.
 struct Layer {
-  std::size_t n_in, n_out;
+  std::size_t n_in, n_out, x_step, dy_step, row_step;
   Guarded<float> x, w, packed, bias, dy, y, dx, dw, dbias, rows, dw_across, dbias_across;
 
   // w, bias and their gradients may lie anywhere.
   Layer(std::size_t in, std::size_t out)
       : n_in(in),
         n_out(out),
-        x(in * kLanes),
+        x_step(in * kLanes + kLanes),
+        dy_step(out * kLanes + kLanes),
+        row_step(kLanes * dense_row_step(in)),
+        x(kGroups * x_step),
         w(in * out, 1),
         packed(dense_packed_size(in, out)),
         bias(out, 3),
-        dy(out * kLanes),
+        dy(kGroups * dy_step),
         y(out * kLanes),
         dx(in * kLanes),
         dw(in * out, 5),
         dbias(out, 1),
-        rows(kLanes * dense_row_step(in)),
+        rows(kGroups * row_step),
         dw_across(in * out, 5),
         dbias_across(out, 1) {}
 
@@ -57,10 +62,11 @@ struct Layer {
     dense_pack(n_in, n_out, w.data(), packed.data());
     dense_forward(n_in, n_out, x.data(), packed.data(), with_bias ? bias.data() : nullptr, y.data());
     dense_data_gradient(n_in, n_out, dy.data(), packed.data(), dx.data());
-    dense_transpose(n_in, x.data(), rows.data());
-    // In two parts, as two threads would; three groups, all the same.
-    const DenseBatch<float> batch{rows.data(), 0, dy.data(), 0, kGroups};
-    const DenseBatch<float> as_they_are{x.data(), 0, dy.data(), 0, kGroups};
+    for (std::size_t g = 0; g < kGroups; ++g)
+      dense_transpose(n_in, x.data() + g * x_step, rows.data() + g * row_step);
+    // In two parts, as two threads would.
+    const DenseBatch<float> batch{rows.data(), row_step, dy.data(), dy_step, kGroups};
+    const DenseBatch<float> as_they_are{x.data(), x_step, dy.data(), dy_step, kGroups};
     for (const auto& [first, last] : {std::pair{std::size_t{0}, n_out / 2}, std::pair{n_out / 2, n_out}}) {
       dense_weight_gradient(n_in, first, last, batch, dw.data(), with_bias ? dbias.data() : nullptr);
       dense_weight_gradient_across(n_in, first, last, as_they_are, dw_across.data(),
@@ -88,9 +94,11 @@ struct Expected {
     const std::size_t n_in = layer.n_in, n_out = layer.n_out;
     reference::dense_forward(n_in, n_out, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
     reference::dense_data_gradient(n_in, n_out, dy.data(), w.data(), dx.data());
-    std::vector<double> rows(kLanes * dense_row_step(n_in));
-    reference::dense_transpose(n_in, x.data(), rows.data());
-    reference::dense_weight_gradient<double>(n_in, 0, n_out, {rows.data(), 0, dy.data(), 0, kGroups},
+    std::vector<double> rows(layer.rows.size());
+    for (std::size_t g = 0; g < kGroups; ++g)
+      reference::dense_transpose(n_in, x.data() + g * layer.x_step, rows.data() + g * layer.row_step);
+    reference::dense_weight_gradient<double>(n_in, 0, n_out,
+                                             {rows.data(), layer.row_step, dy.data(), layer.dy_step, kGroups},
                                              dw.data(), with_bias ? dbias.data() : nullptr);
   }
 };
@@ -162,6 +170,14 @@ TEST(Dense, LanesNeverMix) {
   }
 }
 
+TEST(Dense, SmallLayersTakeTheirGradientAcrossTheLanes) {
+  EXPECT_TRUE(dense_gradient_goes_across(21, 32, 8));
+  EXPECT_TRUE(dense_gradient_goes_across(32, 16, 8));
+  EXPECT_FALSE(dense_gradient_goes_across(274, 128, 8));
+  EXPECT_FALSE(dense_gradient_goes_across(196, 32, 13));    // would pay, were x not read eight times
+  EXPECT_FALSE(dense_gradient_goes_across(2048, 128, 63));  // likewise
+}
+
 TEST(Dense, DoubleIsTheReference) {
   std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dw = {0, 1}, dbias = {1};
   std::vector<double> rows(kLanes * dense_row_step(2));
@@ -180,6 +196,7 @@ TEST(Dense, DoubleIsTheReference) {
   EXPECT_EQ(dw, (std::vector<double>{64, 64}));
   EXPECT_EQ(dbias[0], 32);
   std::fill(dw.begin(), dw.end(), 1);
+  dbias[0] = 1;
   dense_weight_gradient_across(2, 0, 1, DenseBatch<double>{x.data(), 0, dy.data(), 0, 2}, dw.data(),
                                dbias.data());
   EXPECT_EQ(dw, (std::vector<double>{64, 64}));

@@ -20,7 +20,7 @@ NetworkSpec small_autoencoder() {
                      {.kind = LayerKind::leaky_relu},
                      {.kind = LayerKind::max_pool2d},
                      {.kind = LayerKind::reshape, .shape = {512}},
-                     {.kind = LayerKind::linear, .name = "f1", .out = 32, .bias = true},
+                     {.kind = LayerKind::linear, .name = "f1", .out = 20, .bias = true},
                      {.kind = LayerKind::linear, .name = "f2", .out = 128},
                      {.kind = LayerKind::batch_norm, .name = "b2"},
                      {.kind = LayerKind::reshape, .shape = {2, 8, 8}},

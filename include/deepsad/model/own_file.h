@@ -41,14 +41,15 @@ struct SuggestedOption {
   OptionAssignment assignment;
   std::string reason;
 };
-/// Epochs, batch sizes and learning rates of all phases, for merge_options() to put below what was given. None
-/// for a preset, which has its own, nor for a method without a network.
+/// Epochs, batch sizes and learning rates of all phases, for merge_options() to put below what was given.
+/// None for a preset, which has its own, nor for a method without a network.
 ///
 /// Of n training rows batches have b = 2^k <= n / 16 rows, in 16..128. Deep SAD and Deep SVDD train about 300
 /// steps (10 to 50 epochs) after about 1000 of pretraining, all other methods about 2000. On five of the
 /// paper's tables with 1 % of labels this gives a mean AUC within 0.5 points of the best of 25 settings;
-/// training 200 epochs loses 4 to 10 points. On images Deep SAD and Deep SVDD train 2000 steps after 2000 of
-/// pretraining, both at the rate 1e-4, which gains 1 to 4 points (docs/results.md). Going on from a model
+/// training 200 epochs loses 4 to 10 points. On images Deep SAD and Deep SVDD train about 2000 steps (10 to
+/// 200 epochs) after about 2000 of pretraining (30 to 200), both at the rate 1e-4, which gains 1 to 9 points
+/// (docs/results.md). Going on from a model
 /// (init) suggests batches only.
 [[nodiscard]] std::vector<SuggestedOption> suggested_options(const TrainOptions& options,
                                                              const OwnFile& file);

@@ -18,7 +18,8 @@ namespace deepsad::kernels::HWY_NAMESPACE {
 #if DEEPSAD_IS_VECTOR_TARGET
 namespace {
 
-// Four channels share the sums across lanes and the double arithmetic of a channel.
+// Four channels share the sums across lanes and the double arithmetic of a channel, two where registers are
+// few.
 constexpr std::size_t kTogether = 4;
 using D4 = hn::FixedTag<double, kTogether>;
 using V4 = hn::Vec<D4>;
@@ -56,13 +57,13 @@ HWY_INLINE void store_double(V4 v, float* to) {
   store_some<kN>(F4(), hn::DemoteTo(F4(), v), to);
 }
 
-/// The sums of a lane over the groups of kN channels.
+/// The sums of each lane over the groups, of four channels.
 template <std::size_t kSums>
 using LaneSums = V[kSums][kTogether];
 
-/// kSums sums of each of kN channels over the groups and valid lanes. add(keep, acc) adds what a group gives,
-/// group after group, to acc; keep(part, v) is v with zeros in lanes that do not count.
-template <std::size_t kN, std::size_t kSums, class Add>
+/// kSums sums of each of four channels over the groups and valid lanes. add(keep, acc) adds what a group
+/// gives, group after group, to acc; keep(part, v) is v with zeros in lanes that do not count.
+template <std::size_t kSums, class Add>
 HWY_INLINE void sum_over_groups(std::size_t n_samples, Add add, V4 (&sums)[kSums]) {
   HWY_UNROLL(2)
   for (std::size_t s = 0; s < kSums; ++s) sums[s] = hn::Zero(D4());
@@ -118,7 +119,7 @@ HWY_INLINE void means(const VectorNorm& part, std::size_t c, const VectorGroups<
     }
     from += x.step;
   };
-  sum_over_groups<kN>(part.n_samples, add, sum);
+  sum_over_groups(part.n_samples, add, sum);
   const V4 inverse_n = hn::Set(D4(), 1 / static_cast<double>(part.n_samples));
   const V4 mean = hn::MulAdd(sum[0], inverse_n, load_double<kTogether>(first));
   store_double<kN>(mean, moments.mean + c);
@@ -147,7 +148,7 @@ HWY_INLINE void squares(const VectorNorm& part, std::size_t c, const VectorGroup
     }
     from += x.step;
   };
-  sum_over_groups<kN>(part.n_samples, add, sum);
+  sum_over_groups(part.n_samples, add, sum);
   // About the mean rounded to float; the rest of the shift is exact algebra.
   const double n = static_cast<double>(part.n_samples);
   const V4 rest = hn::Sub(load_double<kN>(moments.mean + c), load_double<kN>(moments.center + c));
@@ -187,7 +188,7 @@ HWY_INLINE void gradient_means(const VectorNorm& part, std::size_t c, const Vect
     from += x.step;
     gradients += dy.step;
   };
-  sum_over_groups<kN>(part.n_samples, add, sums);
+  sum_over_groups(part.n_samples, add, sums);
   const V4 inverse_n = hn::Set(D4(), 1 / static_cast<double>(part.n_samples));
   const V4 inv_std = load_double<kN>(moments.inv_std + c);
   store_double<kN>(hn::Mul(sums[0], inverse_n), means.mean_g + c);
@@ -207,19 +208,23 @@ void batch_norm_vectors_forward(const VectorNorm& part, const VectorGroups<const
     squares<n>(part, part.first + c, x, epsilon, moments);
   });
   const std::size_t n_groups = (part.n_samples + kLanes - 1) / kLanes;
+  const ValidLanes last_lanes((part.n_samples - 1) % kLanes + 1);
   for (std::size_t c = part.first; c < part.last; ++c) {
     const V center = hn::Set(d, moments.center[c]);
     const V above = hn::Set(d, moments.inv_std[c]), below = hn::Set(d, slope * moments.inv_std[c]);
     const float* from = x.values + c * kLanes;
     float* to = y.values + c * kLanes;
-    for (std::size_t g = 0; g < n_groups; ++g, from += x.step, to += y.step) {
+    const auto point = [&](std::size_t p) DEEPSAD_KERNEL_LAMBDA {
+      const V difference = hn::Sub(hn::Load(d, from + p), center);
+      return hn::Mul(difference, hn::IfThenElse(hn::Gt(difference, hn::Zero(d)), above, below));
+    };
+    for (std::size_t g = 0; g + 1 < n_groups; ++g, from += x.step, to += y.step) {
       HWY_UNROLL(2)
-      for (std::size_t p = 0; p < kLanes; p += kVector) {
-        const V difference = hn::Sub(hn::Load(d, from + p), center);
-        const auto positive = hn::Gt(difference, hn::Zero(d));
-        hn::Store(hn::Mul(difference, hn::IfThenElse(positive, above, below)), d, to + p);
-      }
+      for (std::size_t p = 0; p < kLanes; p += kVector) hn::Store(point(p), d, to + p);
     }
+    HWY_UNROLL(2)
+    for (std::size_t p = 0; p < kParts; ++p)
+      hn::Store(hn::IfThenElseZero(last_lanes.part[p], point(p * kVector)), d, to + p * kVector);
   }
 }
 

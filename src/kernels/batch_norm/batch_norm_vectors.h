@@ -1,4 +1,4 @@
-// Batch normalisation (as batch_norm.h) of vectors, one point a channel: the whole batch in one pass forward
+// Batch normalisation (as batch_norm.h) of vectors, one point a channel: the whole batch in one call forward
 // and one back, since a layer's vectors stay in the caches and sums over samples run over groups first,
 // across the lanes once.
 #pragma once
@@ -30,8 +30,8 @@ struct VectorMoments {
   T *center, *inv_std;  ///< mean, and 1 / sqrt(m2 / n_samples + epsilon), as the backward pass takes them
 };
 
-/// Takes the moments, then y = leaky((x - mean) inv_std). Unused lanes of x have no part in the moments and
-/// become anything in y. y may be x.
+/// Takes the moments, then y = leaky((x - mean) inv_std). Unused lanes of x have no part in the moments,
+/// those of y become 0. y may be x.
 void batch_norm_vectors_forward(const VectorNorm& part, const VectorGroups<const float>& x, double epsilon,
                                 float slope, const VectorMoments<float>& moments,
                                 const VectorGroups<float>& y) noexcept;

@@ -61,13 +61,15 @@ void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size
                                   const DenseBatch<float>& batch, float* dw, float* dbias) noexcept;
 void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
                                   const DenseBatch<double>& batch, double* dw, double* dbias) noexcept;
-/// Compares in multiply-adds of 16 lanes what is wasted on partial vectors of inputs and lost to transposing
-/// (6 for every input and group) with the sums across lanes (2 for every weight).
+/// Whether the inputs of a batch, which are read once for every four outputs, stay in the first caches, and
+/// the sums across lanes (2 multiply-adds of 16 lanes for every weight) cost less than what is wasted on
+/// partial vectors of inputs and lost to transposing (6 for every input and group).
 constexpr bool dense_gradient_goes_across(std::size_t n_in, std::size_t n_out,
                                           std::size_t n_groups) noexcept {
+  constexpr std::size_t kMostInputs = std::size_t{64} * 1024 / sizeof(float);
   const std::size_t vectors = (n_in + kLanes - 1) / kLanes;
   const std::size_t transposed = n_groups * (vectors * kLanes * n_out + 6 * n_in);
-  return n_groups * n_in * n_out + 2 * n_in * n_out < transposed;
+  return n_groups * n_in * kLanes <= kMostInputs && n_groups * n_in * n_out + 2 * n_in * n_out < transposed;
 }
 
 }  // namespace deepsad::kernels
