@@ -122,8 +122,8 @@ HWY_INLINE void means(const VectorNorm& part, std::size_t c, const VectorGroups<
   store_double<kN>(mean, moments.center + c);
 }
 
-/// m2 and inv_std. That the mean was rounded to float matters where it is 1e5 times the standard deviation, and
-/// the values are as coarse.
+/// m2 and inv_std. That the mean was rounded to float matters where it is 1e5 times the standard deviation,
+/// and the values are as coarse.
 template <std::size_t kN>
 HWY_INLINE void squares(const VectorNorm& part, std::size_t c, const VectorGroups<const float>& x,
                         double epsilon, const VectorMoments<float>& moments) {
