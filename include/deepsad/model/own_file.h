@@ -49,8 +49,7 @@ struct SuggestedOption {
 /// paper's tables with 1 % of labels this gives a mean AUC within 0.5 points of the best of 25 settings;
 /// training 200 epochs loses 4 to 10 points. On images Deep SAD and Deep SVDD train about 2000 steps (10 to
 /// 200 epochs) after about 2000 of pretraining (30 to 200), both at the rate 1e-4, which gains 1 to 9 points
-/// (docs/results.md). Going on from a model
-/// (init) suggests batches only.
+/// (docs/results.md). Going on from a model (init) suggests batches only.
 [[nodiscard]] std::vector<SuggestedOption> suggested_options(const TrainOptions& options,
                                                              const OwnFile& file);
 
