@@ -22,10 +22,15 @@ ALLOWED = {
     # Elementwise, no accumulators: constants of the polynomials of exp, log, sin and cos.
     "::gaussian_": 32,
     "::bernoulli_loss(": 8,
+    "N_AVX2::sigmoid_squared_error(": 1,
+    # winograd1d: one of the channel's constants.
+    "N_AVX2::(anonymous namespace)::UnpoolColumn::from_memory(": 1,
     # winograd1d on 16 registers: operands of tiles at the border (4 % to 25 % of the tiles).
     "forward_tile<true, false, deepsad::kernels::N_AVX2::(anonymous namespace)::Rows<2": 2,
     "forward_tile<true, true, deepsad::kernels::N_AVX2::(anonymous namespace)::Rows<2": 2,
     "forward_tile<false, false, deepsad::kernels::N_AVX2::": 4,
+    # The loop over parts, around the two halves of the points: sums of the first wait on the stack for the second.
+    "forward_tile<true, false, deepsad::kernels::N_AVX2::(anonymous namespace)::Rows<0ul, 6ul>, true>": 8,
     "forward_tile<false, true, deepsad::kernels::N_AVX2::": 4,
 }
 

@@ -45,6 +45,8 @@ const bool registered = [] {
   const float* weight = data->weight.data();
   add("squared_error", 3 * kBytes,
       [=] { kernels::squared_error(kFeatures, kLanes, x, y, kScale, dy, loss); });
+  add("sigmoid_squared_error", 3 * kBytes,
+      [=] { kernels::sigmoid_squared_error(kFeatures, kLanes, x, y, kScale, dy, loss); });
   add("squared_distance", kBytes, [=] { kernels::squared_distance(kFeatures, x, y, distance); });
   add("squared_distance_backward", 2 * kBytes,
       [=] { kernels::squared_distance_backward(kFeatures, x, y, weight, dy); });

@@ -74,7 +74,8 @@ nlohmann::json measure_steps(const std::string& network, bool whole, std::size_t
 nlohmann::json measure(const std::string& network, bool whole, std::size_t n_threads, std::size_t batch,
                        double seconds) {
   const NetworkDefinition definition = network_by_name(network);
-  const NetworkSpec spec = whole ? autoencoder(definition) : definition.encoder;
+  const ReconstructionTraining training(autoencoder(definition));
+  const NetworkSpec& spec = whole ? training.network : definition.encoder;
   ThreadPool pool(n_threads);
   Plan<float> plan(spec, batch, PlanMode::train, pool);
   plan.load(testing::golden_state(spec));
@@ -85,7 +86,7 @@ nlohmann::json measure(const std::string& network, bool whole, std::size_t n_thr
   }
   const std::vector<float> center(plan.n_outputs(), 0.1F);
   const DeepSadLoss<float> deep_sad(center, semi, 1, 1e-6);
-  const ReconstructionLoss<float> reconstruction(plan.n_outputs());
+  const ReconstructionLoss<float> reconstruction(plan.n_outputs(), training.unit);
   const Loss<float>& loss = whole ? static_cast<const Loss<float>&>(reconstruction) : deep_sad;
 
   return measure_steps(network, whole, n_threads, batch, seconds, [&](std::span<const std::uint32_t> rows) {

@@ -35,9 +35,11 @@ TrainedAutoencoder AutoencoderDetector::train_on(MatrixView<const float> x, cons
   std::vector<float> before(x.rows());
   score_reconstruction(*inference_plan(spec_, state, context.pool), x, before);
 
-  Plan<float> plan(spec_, largest_batch(rows.train.size(), options_.training), PlanMode::train, context.pool);
+  const ReconstructionTraining training(spec_);
+  Plan<float> plan(training.network, largest_batch(rows.train.size(), options_.training), PlanMode::train,
+                   context.pool);
   plan.load(state);
-  const ReconstructionLoss<float> loss(x.cols());
+  const ReconstructionLoss<float> loss(x.cols(), training.unit);
   TrainingHistory history = train(plan, loss, x, rows,
                                   {.name = phase_,
                                    .shuffle_stream = "autoencoder",

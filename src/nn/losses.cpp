@@ -22,8 +22,19 @@ AlignedBuffer<T> copy(std::span<const T> values) {
 
 template <class T>
 void ReconstructionLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
-  kernels::squared_error(n_features_, group.n_valid, group.output, group.input, group.scale, group.d_output,
-                         group.lane_loss);
+  if (unit_ == OutputUnit::sigmoid) {
+    kernels::sigmoid_squared_error(n_features_, group.n_valid, group.output, group.input, group.scale,
+                                   group.d_output, group.lane_loss);
+  } else {
+    kernels::squared_error(n_features_, group.n_valid, group.output, group.input, group.scale, group.d_output,
+                           group.lane_loss);
+  }
+}
+
+ReconstructionTraining::ReconstructionTraining(const NetworkSpec& autoencoder) : network(autoencoder) {
+  if (network.layers.empty() || network.layers.back().kind != LayerKind::sigmoid) return;
+  network.layers.pop_back();
+  unit = OutputUnit::sigmoid;
 }
 
 template <class T>
@@ -89,11 +100,14 @@ void CrossEntropyLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
     group.d_output[lane] = 0;
     if (lane >= group.n_valid) continue;
     const T z = group.output[lane];
-    const T target = semi_[group.rows[lane]] == SemiLabel::anomaly ? T{1} : T{0};
+    const bool anomaly = semi_[group.rows[lane]] == SemiLabel::anomaly;
+    const T target = anomaly ? T{1} : T{0};
+    const T weight = static_cast<T>(anomaly ? weights_.anomaly : weights_.normal);
     const T decay = std::exp(-std::abs(z));  // in (0, 1]
-    group.lane_loss[lane] = static_cast<double>(std::max(z, T{0}) - target * z + std::log1p(decay));
+    group.lane_loss[lane] =
+        static_cast<double>(weight * (std::max(z, T{0}) - target * z + std::log1p(decay)));
     const T probability = (z >= 0 ? T{1} : decay) / (1 + decay);
-    group.d_output[lane] = (probability - target) * group.scale;
+    group.d_output[lane] = weight * ((probability - target) * group.scale);
   }
 }
 

@@ -7,19 +7,34 @@
 
 #include "deepsad/core/aligned_buffer.h"
 #include "deepsad/data/dataset.h"
+#include "deepsad/nn/network_spec.h"
 #include "nn/plan.h"
 
 namespace deepsad {
 
-/// Reconstruction: (1/d) sum_j (y_j - x_j)^2 of the network's output y against its input x.
+/// What a loss makes of a network's output before it compares.
+enum class OutputUnit { identity, sigmoid };
+
+/// Reconstruction: (1/d) sum_j (y_j - x_j)^2 against the network's input x; y is the network's output, or its
+/// sigmoid.
 template <class T>
 class ReconstructionLoss final : public Loss<T> {
  public:
-  explicit ReconstructionLoss(std::size_t n_features) : n_features_(n_features) {}
+  explicit ReconstructionLoss(std::size_t n_features, OutputUnit unit = OutputUnit::identity)
+      : n_features_(n_features), unit_(unit) {}
   void evaluate(const GroupLoss<T>& group) const noexcept override;
 
  private:
   std::size_t n_features_;
+  OutputUnit unit_;
+};
+
+/// An autoencoder as its training runs it: a sigmoid at the end is left to the loss, which computes it, its
+/// error and the gradient in one pass. Same parameters, same bits.
+struct ReconstructionTraining {
+  explicit ReconstructionTraining(const NetworkSpec& autoencoder);
+  NetworkSpec network;
+  OutputUnit unit = OutputUnit::identity;
 };
 
 /// Deep SAD [Ruff et al. 2020, eq. 7]: d for unlabelled rows, eta (d + epsilon)^y for rows labelled y = +1 or
@@ -59,17 +74,22 @@ class SoftBoundaryLoss final : public Loss<T> {
       distances_;  // by row; every row belongs to one group of a batch, so threads never meet
 };
 
-/// Binary cross-entropy of one logit z per sample: log(1 + e^z) - t z, t = 1 for rows labelled anomalous,
-/// else 0, as max(z, 0) - t z + log(1 + e^-|z|), which neither overflows nor loses small losses.
+/// Binary cross-entropy of one logit z per sample: w_t (log(1 + e^z) - t z), t = 1 for rows labelled
+/// anomalous, else 0, as max(z, 0) - t z + log(1 + e^-|z|), which neither overflows nor loses small losses.
 template <class T>
 class CrossEntropyLoss final : public Loss<T> {
  public:
+  struct Weights {
+    double normal = 1, anomaly = 1;  ///< w_0, w_1
+  };
   /// @param semi one entry for each row of the training matrix; outlives the loss
-  explicit CrossEntropyLoss(std::span<const SemiLabel> semi) : semi_(semi) {}
+  explicit CrossEntropyLoss(std::span<const SemiLabel> semi, Weights weights = {})
+      : semi_(semi), weights_(weights) {}
   void evaluate(const GroupLoss<T>& group) const noexcept override;
 
  private:
   std::span<const SemiLabel> semi_;
+  Weights weights_;
 };
 
 }  // namespace deepsad

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "kernel_test.h"
+#include "kernels/activation/activation.h"
 
 namespace deepsad::kernels {
 namespace {
@@ -48,6 +50,42 @@ TEST(SquaredError, AgreesWithFormula) {
       EXPECT_TRUE(dy.guards_intact() && loss.guards_intact()) << what;
       squared_error(n, n_valid, y.data(), t.data(), kScale, y.data(), loss.data());
       EXPECT_TRUE(std::equal(y.begin(), y.end(), dy.begin())) << "in place, " << what;
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(SigmoidSquaredError, EqualsItsThreeStepsToTheBit) {
+  RandomStream random(5, "loss");
+  for (const std::size_t n : kSizes) {
+    for (std::size_t n_valid = 1; n_valid <= kLanes; ++n_valid) {
+      Guarded<float> z(n * kLanes), t(z.size()), y(z.size()), want(z.size()), dz(z.size());
+      Guarded<double> loss(kLanes), loss_alone(kLanes), want_loss(kLanes);
+      fill_uniform(z, random);
+      fill_uniform(t, random);
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        z[i] *= 20;
+        if (i % kLanes >= n_valid) (i % 2 == 0 ? z : t)[i] = kNan;
+      }
+      constexpr float kScale = 0.25F;
+      sigmoid_forward(z.size(), z.data(), y.data());
+      squared_error(n, n_valid, y.data(), t.data(), kScale, want.data(), want_loss.data());
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        if (i % kLanes >= n_valid) y[i] = 0;
+      }
+      sigmoid_backward(z.size(), y.data(), want.data(), want.data());
+      sigmoid_squared_error(n, n_valid, z.data(), t.data(), kScale, dz.data(), loss.data());
+      sigmoid_squared_error(n, n_valid, z.data(), t.data(), kScale, nullptr, loss_alone.data());
+      const std::string what = "n " + std::to_string(n) + ", valid " + std::to_string(n_valid);
+      EXPECT_TRUE(std::equal(dz.begin(), dz.end(), want.begin())) << what;
+      EXPECT_TRUE(std::equal(loss.begin(), loss.end(), want_loss.begin())) << what;
+      EXPECT_TRUE(std::equal(loss.begin(), loss.end(), loss_alone.begin())) << what;
+      EXPECT_TRUE(dz.guards_intact() && loss.guards_intact()) << what;
+      sigmoid_squared_error(n, n_valid, z.data(), t.data(), kScale, z.data(), loss.data());
+      EXPECT_TRUE(std::equal(z.begin(), z.end(), want.begin())) << "in place, " << what;
+      z[0] = kNan;
+      sigmoid_squared_error(n, n_valid, z.data(), t.data(), kScale, dz.data(), loss.data());
+      EXPECT_TRUE(std::isnan(loss[0]) && std::isnan(dz[0])) << what;
       if (HasFailure()) return;
     }
   }

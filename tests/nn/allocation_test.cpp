@@ -84,7 +84,8 @@ TEST(Allocations, AreCounted) {
   EXPECT_GT(n_allocations, between);
 }
 
-void expect_no_allocation(const NetworkSpec& spec, std::size_t n_threads, bool partial_batches) {
+void expect_no_allocation(const NetworkSpec& spec, std::size_t n_threads, bool partial_batches,
+                          OutputUnit unit = OutputUnit::identity) {
   constexpr std::size_t kBatch = 128;
   ThreadPool pool(n_threads);
   Plan<float> plan(spec, kBatch, PlanMode::train, pool);
@@ -93,7 +94,7 @@ void expect_no_allocation(const NetworkSpec& spec, std::size_t n_threads, bool p
   const std::vector<float> center(plan.n_outputs());
   const std::vector<SemiLabel> semi(kBatch, SemiLabel::normal);
   const DeepSadLoss<float> deep_sad(center, semi, 1, 1e-6);
-  const ReconstructionLoss<float> reconstruction(plan.n_outputs());
+  const ReconstructionLoss<float> reconstruction(plan.n_outputs(), unit);
   const bool reconstruct = plan.n_outputs() == plan.n_inputs();
   const Loss<float>& loss = reconstruct ? static_cast<const Loss<float>&>(reconstruction) : deep_sad;
   const std::vector<std::uint32_t> rows = testing::first_rows(kBatch);
@@ -114,7 +115,8 @@ TEST(TrainingStep, AllocatesNothing) {
       SCOPED_TRACE(std::string(name) + ", " + std::to_string(threads) + " threads");
       expect_no_allocation(definition.encoder, threads, false);
       expect_no_allocation(definition.encoder, threads, true);
-      expect_no_allocation(autoencoder(definition), threads, true);
+      const ReconstructionTraining training(autoencoder(definition));
+      expect_no_allocation(training.network, threads, true, training.unit);
     }
   }
 }

@@ -29,13 +29,14 @@ Trained run(const NetworkSpec& spec, bool reconstruct, std::size_t batch, std::s
   ThreadPool pool(n_threads);
   const std::size_t n = batch + 11;
   const Matrix<float> x = random_matrix<float>(n, n_elements(spec.input), 4);
-  Plan<float> plan(spec, batch, PlanMode::train, pool);
+  const ReconstructionTraining training(spec);
+  Plan<float> plan(reconstruct ? training.network : spec, batch, PlanMode::train, pool);
   plan.load(initial_state(spec, 7, "test"));
   const std::vector<float> center(plan.n_outputs(), 0.1F);
   std::vector<SemiLabel> semi(n);
   for (std::size_t i = 0; i < n; ++i) semi[i] = static_cast<SemiLabel>(static_cast<int>(i % 3) - 1);
   const DeepSadLoss<float> deep_sad(center, semi, 1, 1e-6);
-  const ReconstructionLoss<float> reconstruction(plan.n_outputs());
+  const ReconstructionLoss<float> reconstruction(plan.n_outputs(), training.unit);
   const Loss<float>& loss = reconstruct ? static_cast<const Loss<float>&>(reconstruction) : deep_sad;
   Trained result;
   for (std::size_t step = 0; step < kSteps; ++step) {

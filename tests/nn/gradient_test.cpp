@@ -335,6 +335,16 @@ TEST_F(GradientOfLoss, Reconstruction) {
                   {.step = 1e-5});
 }
 
+TEST_F(GradientOfLoss, ReconstructionWithTheSigmoidInTheLoss) {
+  const NetworkSpec whole = autoencoder(definition_);
+  const ReconstructionTraining training(whole);
+  ASSERT_EQ(training.unit, OutputUnit::sigmoid);
+  Plan<double> plan(training.network, kRows, PlanMode::train, pool_);
+  plan.load(initial_state(whole, 5, "test"));
+  expect_gradient(plan, x_, testing::first_rows(kRows),
+                  ReconstructionLoss<double>(plan.n_outputs(), training.unit), {.step = 1e-5});
+}
+
 // Deep SAD with all labels on n rows.
 void expect_deep_sad_network(const std::string& name, std::size_t n, const Check& check) {
   const NetworkSpec spec = network_by_name(name).encoder;

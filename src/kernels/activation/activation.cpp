@@ -10,8 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <hwy/contrib/math/math-inl.h>
-
+#include "kernels/activation/sigmoid-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,24 +37,13 @@ void leaky_relu_backward(std::size_t n, const float* x, const float* dy, float s
 
 void sigmoid_forward(std::size_t n, const float* x, float* y) noexcept {
   const D d;
-  const V one = hn::Set(d, 1.0F);
-  for (std::size_t i = 0; i < n; i += kVector) {
-    const V value = hn::Load(d, x + i);
-    // exp of -|x| cannot overflow, and small results keep their digits. Exp errs by 1 unit in the last place,
-    // the addition and the division by half a unit each.
-    const V e = hn::Exp(d, hn::Neg(hn::Abs(value)));
-    const V numerator = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), e, one);
-    const V result = hn::Div(numerator, hn::Add(one, e));
-    hn::Store(hn::IfThenElse(hn::IsNaN(value), value, result), d, y + i);  // Exp makes a number of NaN
-  }
+  for (std::size_t i = 0; i < n; i += kVector) hn::Store(sigmoid(hn::Load(d, x + i)), d, y + i);
 }
 
 void sigmoid_backward(std::size_t n, const float* y, const float* dy, float* dx) noexcept {
   const D d;
-  const V one = hn::Set(d, 1.0F);
   for (std::size_t i = 0; i < n; i += kVector) {
-    const V value = hn::Load(d, y + i);
-    hn::Store(hn::Mul(hn::Mul(hn::Load(d, dy + i), value), hn::Sub(one, value)), d, dx + i);
+    hn::Store(sigmoid_gradient(hn::Load(d, dy + i), hn::Load(d, y + i)), d, dx + i);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/activation/sigmoid-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,10 +24,19 @@ namespace {
 /// Rows summed in float before they are added to the double sums: 64 additions keep the error near 1e-6.
 constexpr std::size_t kFold = 64;
 
-}  // namespace
+/// The output of a network as a function of the value before it, and the gradient by the chain rule.
+struct Identity {
+  HWY_INLINE V output(V z) const { return z; }
+  HWY_INLINE V gradient(V dy, V /*y*/) const { return dy; }
+};
+struct Sigmoid {
+  HWY_INLINE V output(V z) const { return sigmoid(z); }
+  HWY_INLINE V gradient(V dy, V y) const { return sigmoid_gradient(dy, y); }
+};
 
-void squared_error(std::size_t n, std::size_t n_valid, const float* y, const float* t, float scale, float* dy,
-                   double* loss) noexcept {
+template <class Unit>
+HWY_INLINE void squared_error_of(std::size_t n, std::size_t n_valid, const float* z, const float* t,
+                                 float scale, float* dz, double* loss, Unit unit) {
   const D d;
   const V factor = hn::Set(d, scale * (2.0F / static_cast<float>(n)));
   const ValidLanes valid(n_valid);
@@ -38,9 +48,13 @@ void squared_error(std::size_t n, std::size_t n_valid, const float* y, const flo
       V squares = hn::Zero(d);
       for (const std::size_t end = std::min(n, j + kFold); j < end; ++j) {
         const std::size_t at = j * kLanes + before;
-        const V difference = hn::IfThenElseZero(mask, hn::Sub(hn::Load(d, y + at), hn::Load(d, t + at)));
+        const V y = unit.output(hn::Load(d, z + at));
+        const V difference = hn::IfThenElseZero(mask, hn::Sub(y, hn::Load(d, t + at)));
         squares = hn::MulAdd(difference, difference, squares);
-        if (dy != nullptr) hn::Store(hn::Mul(factor, difference), d, dy + at);
+        if (dz != nullptr) {
+          const V gradient = unit.gradient(hn::Mul(factor, difference), y);  // NaN if y is, in any lane
+          hn::Store(hn::IfThenElseZero(mask, gradient), d, dz + at);
+        }
       }
       alignas(64) float folded[kVector];
       hn::Store(squares, d, folded);
@@ -48,6 +62,18 @@ void squared_error(std::size_t n, std::size_t n_valid, const float* y, const flo
     }
     for (std::size_t l = 0; l < kVector; ++l) loss[before + l] = sums[l] / static_cast<double>(n);
   }
+}
+
+}  // namespace
+
+void squared_error(std::size_t n, std::size_t n_valid, const float* y, const float* t, float scale, float* dy,
+                   double* loss) noexcept {
+  squared_error_of(n, n_valid, y, t, scale, dy, loss, Identity());
+}
+
+void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const float* z, const float* t, float scale,
+                           float* dz, double* loss) noexcept {
+  squared_error_of(n, n_valid, z, t, scale, dz, loss, Sigmoid());
 }
 
 void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept {
@@ -127,6 +153,16 @@ void squared_error(std::size_t n, std::size_t n_valid, const float* y, const flo
 void squared_error(std::size_t n, std::size_t n_valid, const double* y, const double* t, double scale,
                    double* dy, double* loss) noexcept {
   reference::squared_error(n, n_valid, y, t, scale, dy, loss);
+}
+
+void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const float* z, const float* t, float scale,
+                           float* dz, double* loss) noexcept {
+  DEEPSAD_CALL_KERNEL(sigmoid_squared_error, n, n_valid, z, t, scale, dz, loss);
+}
+
+void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const double* z, const double* t, double scale,
+                           double* dz, double* loss) noexcept {
+  reference::sigmoid_squared_error(n, n_valid, z, t, scale, dz, loss);
 }
 
 void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept {

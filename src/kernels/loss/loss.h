@@ -16,6 +16,13 @@ void squared_error(std::size_t n, std::size_t n_valid, const float* y, const flo
 void squared_error(std::size_t n, std::size_t n_valid, const double* y, const double* t, double scale,
                    double* dy, double* loss) noexcept;
 
+/// squared_error of y = 1 / (1 + exp(-z)), and dz for it, in one pass: the same bits as sigmoid_forward
+/// (activation.h), squared_error and sigmoid_backward. dz may be z, or nullptr.
+void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const float* z, const float* t, float scale,
+                           float* dz, double* loss) noexcept;
+void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const double* z, const double* t, double scale,
+                           double* dz, double* loss) noexcept;
+
 /// distance[l] = sum_j (z[j] - c[j])^2 for all 16 lanes; z [n][16], c [n].
 void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept;
 void squared_distance(std::size_t n, const double* z, const double* c, double* distance) noexcept;

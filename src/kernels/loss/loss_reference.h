@@ -5,23 +5,50 @@
 #include <cmath>
 #include <cstddef>
 
+#include "kernels/activation/activation_reference.h"
 #include "kernels/loss/loss.h"
 
 namespace deepsad::kernels::reference {
 
-template <class T>
-void squared_error(std::size_t n, std::size_t n_valid, const T* y, const T* t, T scale, T* dy,
-                   double* loss) noexcept {
+// y = output(z), dz = gradient(dy, y).
+template <class T, class Output, class Gradient>
+void squared_error_of(std::size_t n, std::size_t n_valid, const T* z, const T* t, T scale, T* dz,
+                      double* loss, Output output, Gradient gradient) noexcept {
   const T factor = scale * (T{2} / static_cast<T>(n));
   for (std::size_t l = 0; l < kLanes; ++l) {
     double sum = 0;
     for (std::size_t j = 0; j < n; ++j) {
-      const T difference = l < n_valid ? y[j * kLanes + l] - t[j * kLanes + l] : T{0};
+      const std::size_t at = j * kLanes + l;
+      const T y = l < n_valid ? output(z[at]) : T{0};
+      const T difference = l < n_valid ? y - t[at] : T{0};
       sum += static_cast<double>(difference) * static_cast<double>(difference);
-      if (dy != nullptr) dy[j * kLanes + l] = factor * difference;
+      if (dz != nullptr) dz[at] = gradient(factor * difference, y);
     }
     loss[l] = sum / static_cast<double>(n);
   }
+}
+
+template <class T>
+void squared_error(std::size_t n, std::size_t n_valid, const T* y, const T* t, T scale, T* dy,
+                   double* loss) noexcept {
+  squared_error_of(
+      n, n_valid, y, t, scale, dy, loss, [](T z) { return z; }, [](T g, T) { return g; });
+}
+
+template <class T>
+void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const T* z, const T* t, T scale, T* dz,
+                           double* loss) noexcept {
+  const auto output = [](T x) {
+    T y;
+    sigmoid_forward(1, &x, &y);
+    return y;
+  };
+  const auto gradient = [](T dy, T y) {
+    T dx;
+    sigmoid_backward(1, &y, &dy, &dx);
+    return dx;
+  };
+  squared_error_of(n, n_valid, z, t, scale, dz, loss, output, gradient);
 }
 
 template <class T>
