@@ -92,7 +92,7 @@ void register_pooled(const Layer& layer) {
   data->mean.resize(s.out_channels);
   data->m2.resize(s.out_channels);
   data->scratch = AlignedBuffer<float>(
-      std::max(kernels::winograd1d_forward_scratch_size(s), kernels::winograd1d_unpool_scratch_size(s)));
+      std::max(kernels::winograd1d_pool_scratch_size(s), kernels::winograd1d_unpool_scratch_size(s)));
   const auto forward = [s, data] {
     kernels::winograd1d_forward_pool(s, data->x.data(), data->packed.data(),
                                      {data->y.data(), data->pooled.data(), data->winner.data(), kLanes,
@@ -105,14 +105,19 @@ void register_pooled(const Layer& layer) {
   };
   register_kernel("winograd1d_forward_pool/" + layer.name, flops(s), 0, forward, prepare);
   const float* statistics = data->statistics.data();
+  const auto backward = [=](const float* y) {
+    kernels::winograd1d_weight_gradient_unpool(
+        s, data->x.data(),
+        {y, data->pooled.data(), data->winner.data(), statistics, statistics, statistics, statistics, kLanes,
+         data->packed.data()},
+        data->dw.data(), data->scratch.data());
+  };
   register_kernel(
-      "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0,
-      [=] {
-        kernels::winograd1d_weight_gradient_unpool(s, data->x.data(),
-                                                   {data->y.data(), data->pooled.data(), data->winner.data(),
-                                                    statistics, statistics, statistics, statistics, kLanes},
-                                                   data->dw.data(), data->scratch.data());
-      },
+      "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0, [=] { backward(data->y.data()); },
+      prepare);
+  if (s.in_channels > 1) return;
+  register_kernel(
+      "winograd1d_weight_gradient_unpool_recompute/" + layer.name, flops(s), 0, [=] { backward(nullptr); },
       prepare);
 }
 

@@ -130,8 +130,9 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(std::size_t n_threads)
-    : state_(std::make_unique<State>(n_threads == 0 ? available_processors() : n_threads)) {
+ThreadPool::ThreadPool(std::size_t n_threads, std::size_t n_pools)
+    : state_(std::make_unique<State>(n_threads == 0 ? available_processors() : n_threads)),
+      n_pools_(n_pools) {
   const std::size_t n = state_->shares.size();
   state_->threads.reserve(n - 1);
   for (std::size_t worker = 1; worker < n; ++worker) {

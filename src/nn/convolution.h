@@ -31,8 +31,9 @@ class PackedConvolution {
   }
   [[nodiscard]] bool empty() const { return packed_.empty(); }
   [[nodiscard]] std::size_t scratch_size() const {
-    return winograd_ ? kernels::winograd1d_forward_scratch_size(shape_) : 0;
+    return winograd_ ? kernels::winograd1d_pool_scratch_size(shape_) : 0;
   }
+  [[nodiscard]] const T* packed() const { return packed_.data(); }
   void pack(kernels::ConvWeights form, const T* w) {
     if constexpr (std::is_same_v<T, float>) {
       if (winograd_) return kernels::winograd1d_pack(shape_, form, w, packed_.data());
@@ -65,8 +66,9 @@ class ConvolutionGradient {
   ConvolutionGradient() = default;
   explicit ConvolutionGradient(const kernels::ConvShape& shape)
       : shape_(shape), winograd_(uses_winograd<T>(shape)) {}
-  /// Whether run_unpool() serves the shape.
+  /// Whether run_unpool() serves the shape, and whether it can do without the convolution's output.
   [[nodiscard]] bool unpools() const { return winograd_; }
+  [[nodiscard]] bool unpools_from_input() const { return winograd_ && shape_.in_channels == 1; }
   [[nodiscard]] std::size_t scratch_size() const {
     if (unpools()) return kernels::winograd1d_unpool_scratch_size(shape_);
     return winograd_ ? kernels::winograd1d_gradient_scratch_size(shape_) : 0;

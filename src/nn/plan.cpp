@@ -23,6 +23,9 @@ using kernels::kLanes;
 constexpr std::size_t kMaxBlocks = 16;
 // Below so many multiply-adds a step is over before sleeping threads have woken (some 20 microseconds).
 constexpr std::size_t kSerialProducts = 2'000'000;
+// What a step may hope to find again in a cache of the third level that it shares with others. Values between
+// layers that need more make it pay to compute some again (docs/kernels.md); the bits are the same.
+constexpr std::size_t kBytesOfCache = std::size_t{6} << 20;
 // Fixed pieces of the optimiser's work: which vector a parameter shares must not depend on the number of
 // threads.
 constexpr std::size_t kAdamChunk = 4096;
@@ -275,10 +278,11 @@ struct Plan<T>::Impl {
     }
     if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
     if (goes_back()) link();
+    const bool save_memory = edge_bytes() * pool->n_pools() > kBytesOfCache;
     for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
       auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
       auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
-      if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm);
+      if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm, save_memory);
     }
   }
 
@@ -349,6 +353,15 @@ struct Plan<T>::Impl {
       ops[k]->d_input = wanted ? gradients[k] : nullptr;
       wanted = wanted || ops[k]->has_weights();
     }
+  }
+
+  // Memory of all values between layers and of their gradients, for a whole batch.
+  [[nodiscard]] std::size_t edge_bytes() const {
+    std::size_t n = 0;
+    for (const auto* buffers : {&values, &own_gradients}) {
+      for (const auto& buffer : *buffers) n += buffer == nullptr ? 0 : buffer->stride() * n_slots;
+    }
+    return n * sizeof(T);
   }
 
   void prepare() {
@@ -469,6 +482,15 @@ struct Plan<T>::Impl {
   }
   [[nodiscard]] std::size_t n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
 
+  // Whether values[v] of a group of the last pass are finite; an output that nobody stores is made once more.
+  [[nodiscard]] bool is_finite(std::size_t v, std::size_t group) {
+    if (values[v]->size() > 0) return all_finite(values[v]->at(group), values[v]->size() * kLanes);
+    const auto& convolution = dynamic_cast<const ConvOp<T>&>(*ops[v - 1]);
+    AlignedBuffer<T> output(convolution.output_size() * kLanes);
+    convolution.make_output(values[v - 1]->at(group), output.data(), scratch[0].data());
+    return all_finite(output.data(), output.size());
+  }
+
   // Forward pass in evaluation mode over all rows of x; at_output(place, first row) ends it for every group.
   template <class AtOutput>
   void evaluate(MatrixView<const T> x, AtOutput&& at_output) {
@@ -564,6 +586,10 @@ std::size_t Plan<T>::n_inputs() const {
 template <class T>
 std::size_t Plan<T>::n_outputs() const {
   return impl_->values.back()->size();
+}
+template <class T>
+std::size_t Plan<T>::edge_bytes() const {
+  return impl_->edge_bytes();
 }
 
 template <class T>
@@ -743,7 +769,7 @@ std::string Plan<T>::non_finite_value() const {
   Impl& impl = *impl_;
   for (std::size_t v = 0; v < impl.values.size(); ++v) {
     for (std::size_t g = 0; g < impl.n_groups(); ++g) {
-      if (all_finite(impl.values[v]->at(g), impl.values[v]->size() * kLanes)) continue;
+      if (impl.is_finite(v, g)) continue;
       return v == 0 ? "the input"
                     : layer_text(impl.spec.layers[impl.ops[v - 1]->layer], impl.ops[v - 1]->layer);
     }

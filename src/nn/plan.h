@@ -103,6 +103,8 @@ class Plan {
 
   [[nodiscard]] std::size_t n_inputs() const;
   [[nodiscard]] std::size_t n_outputs() const;
+  /// Memory of the values between layers and of their gradients.
+  [[nodiscard]] std::size_t edge_bytes() const;
 
   /// Sets weights and running statistics; the optimiser starts anew. @throws InvalidArgument with
   /// mismatch()'s text.

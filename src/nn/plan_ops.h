@@ -55,6 +55,8 @@ class GroupBuffer {
   [[nodiscard]] const T* at(std::size_t slot) const { return values_.data() + slot * stride_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t stride() const { return stride_; }  ///< values from slot to slot
+  /// For values that nobody stores: at() is null from now on.
+  void release() { *this = {}; }
 
  private:
   AlignedBuffer<T> values_;
@@ -176,11 +178,17 @@ class ConvOp final : public PlanOp<T> {
   }
   void forward(const GroupPlace<T>& place) override;
   void backward(const GroupPlace<T>& place) override;
+  /// The output for x, whether it is stored otherwise or not.
+  void make_output(const T* x, T* y, T* scratch) const { forward_.run(x, y, scratch); }
+  [[nodiscard]] std::size_t output_size() const {
+    return forward_shape_.out_channels * forward_shape_.out_height * forward_shape_.out_width;
+  }
 
   /// Takes over what it can of the work of the batch norm and pool behind it: pooling its own output and
   /// taking its moments while they are made, and, in a first layer, making the gradient of that output where
-  /// it is used. Called when all places of data are known.
-  void fuse_with(BatchNormOp<T>* batch_norm);
+  /// it is used. An output that nobody reads then is not stored; save_memory: nor one that the backward pass
+  /// can compute again. Called when all places of data are known.
+  void fuse_with(BatchNormOp<T>* batch_norm, bool save_memory);
 
  private:
   bool transposed_;
@@ -447,16 +455,18 @@ class BatchNormOp final : public PlanOp<T> {
             .mean = training() ? &group_mean_[place.group * channels_] : nullptr,
             .m2 = training() ? &group_m2_[place.group * channels_] : nullptr};
   }
+  /// packed: of the convolution in front.
   [[nodiscard]] kernels::PooledGradient pooled_gradient(
-      const GroupPlace<T>& place) const requires std::is_same_v<T, float> {
-    return {this->input->at(place.slot),
-            this->d_output->at(place.slot),
-            winner_.at(place.slot),
-            mean_.data(),
-            inv_std_.data(),
-            mean_g_.data(),
-            mean_gx_.data(),
-            place.n_valid};
+      const GroupPlace<T>& place, const float* packed) const requires std::is_same_v<T, float> {
+    return {.x = this->input->at(place.slot),
+            .g = this->d_output->at(place.slot),
+            .winner = winner_.at(place.slot),
+            .mean = mean_.data(),
+            .inv_std = inv_std_.data(),
+            .mean_g = mean_g_.data(),
+            .mean_gx = mean_gx_.data(),
+            .n_valid = place.n_valid,
+            .packed = packed};
   }
 
   AlignedBuffer<T> running_mean, running_var;
@@ -552,7 +562,7 @@ class BatchNormOp final : public PlanOp<T> {
 };
 
 template <class T>
-void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm) {
+void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm, bool save_memory) {
   if (!batch_norm->pooled()) return;
   if (forward_.pools()) {
     pool_ = batch_norm;
@@ -562,6 +572,9 @@ void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm) {
     unpool_ = batch_norm;
     batch_norm->leave_unpooling();
   }
+  const bool computed_again = save_memory && unpool_ != nullptr && weight_gradient_.unpools_from_input();
+  const bool read = this->d_output != nullptr && !computed_again;  // not by a scoring plan
+  if (pool_ != nullptr && !read) this->output->release();
 }
 
 template <class T>
@@ -580,21 +593,22 @@ template <class T>
 void ConvOp<T>::backward(const GroupPlace<T>& place) {
   beyond_scoring();
   const T* x = this->input->at(place.slot);
-  const T* dy = this->d_output->at(place.slot);
   if (this->wants_weight_gradient) {
     const kernels::ConvShape& s = forward_shape_;
     T* dw =
         this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
     if constexpr (std::is_same_v<T, float>) {
       if (unpool_ != nullptr) {
-        weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place), dw, place.scratch);
+        weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place, forward_.packed()), dw, place.scratch);
         return;
       }
     }
     // Transposed: roles change, the output's gradient is what the kernel slides over.
+    const T* dy = this->d_output->at(place.slot);
     weight_gradient_.run(transposed_ ? dy : x, transposed_ ? x : dy, dw, place.scratch);
   }
   if (this->d_input == nullptr) return;
+  const T* dy = this->d_output->at(place.slot);
   if (backward_.empty()) {
     kernels::conv2d_data_gradient(forward_shape_, dy, this->parameters->weights.data() + weight_offset_,
                                   this->d_input->at(place.slot));

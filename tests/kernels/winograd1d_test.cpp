@@ -222,6 +222,72 @@ TEST(Winograd1d, WeightGradientUnpoolAgreesWithReference) {
   }
 }
 
+// An output that is not stored: the same pool and moments, and the same weight gradient to the bit.
+TEST(Winograd1d, TheOutputNeedNotBeStored) {
+  RandomStream random(7, "winograd1d");
+  std::size_t recomputed = 0;
+  for (const ConvShape& s : shapes()) {
+    const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
+    const std::size_t pooled = s.out_channels * (s.out_height / 2) * (s.out_width / 2) * kLanes;
+    Guarded<float> x(Sizes(s).x), w(Sizes(s).w), y(Sizes(s).y), packed(winograd1d_packed_size(s));
+    Guarded<float> max(pooled), want_max(pooled), scratch(winograd1d_pool_scratch_size(s));
+    Guarded<std::uint8_t> winner(pooled), want_winner(pooled);
+    std::vector<double> mean(s.out_channels), m2(s.out_channels), want_mean(mean), want_m2(mean);
+    fill_uniform(x, random);
+    fill_uniform(w, random);
+    winograd1d_pack(s, ConvWeights::as_is, w.data(), packed.data());
+    winograd1d_forward_pool(s, x.data(), packed.data(),
+                            {.y = y.data(),
+                             .pooled = want_max.data(),
+                             .winner = want_winner.data(),
+                             .n_valid = n_valid,
+                             .mean = want_mean.data(),
+                             .m2 = want_m2.data()},
+                            scratch.data());
+    winograd1d_forward_pool(s, x.data(), packed.data(),
+                            {.y = nullptr,
+                             .pooled = max.data(),
+                             .winner = winner.data(),
+                             .n_valid = n_valid,
+                             .mean = mean.data(),
+                             .m2 = m2.data()},
+                            scratch.data());
+    EXPECT_TRUE(std::equal(max.begin(), max.end(), want_max.begin())) << describe(s);
+    EXPECT_TRUE(std::equal(winner.begin(), winner.end(), want_winner.begin())) << describe(s);
+    EXPECT_EQ(mean, want_mean) << describe(s);
+    EXPECT_EQ(m2, want_m2) << describe(s);
+    EXPECT_TRUE(max.guards_intact() && winner.guards_intact() && scratch.guards_intact()) << describe(s);
+    if (s.in_channels > 1) continue;
+    ++recomputed;
+
+    Guarded<float> moments(s.out_channels, 1), dw(Sizes(s).w, 1);
+    fill_uniform(moments, random);
+    fill_uniform(max, random);  // as the gradient
+    fill_uniform(dw, random);
+    Guarded<float> want_dw(dw);
+    Guarded<float> unpool_scratch(winograd1d_unpool_scratch_size(s));
+    const auto gradient = [&](const float* output, float* to) {
+      winograd1d_weight_gradient_unpool(s, x.data(),
+                                        {.x = output,
+                                         .g = max.data(),
+                                         .winner = winner.data(),
+                                         .mean = moments.data(),
+                                         .inv_std = moments.data(),
+                                         .mean_g = moments.data(),
+                                         .mean_gx = moments.data(),
+                                         .n_valid = n_valid,
+                                         .packed = packed.data()},
+                                        to, unpool_scratch.data());
+    };
+    gradient(y.data(), want_dw.data());
+    gradient(nullptr, dw.data());
+    EXPECT_TRUE(std::equal(dw.begin(), dw.end(), want_dw.begin())) << describe(s);
+    EXPECT_TRUE(dw.guards_intact() && unpool_scratch.guards_intact()) << describe(s);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(recomputed, 5U);
+}
+
 TEST(Winograd1d, LanesNeverMix) {
   constexpr std::size_t kChanged = 5;
   RandomStream random(4, "winograd1d");

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "deepsad/core/error.h"
+#include "kernels/isa.h"
 #include "nn/losses.h"
 #include "nn/support.h"
 #include "support/errors.h"
@@ -41,6 +42,37 @@ Step<T> step_of(Plan<T>& plan, const Matrix<T>& x, std::span<const std::uint32_t
   step.loss = plan.forward_backward(view(x), rows, loss);
   step.gradient = plan.gradient();
   return step;
+}
+
+TEST(ReconstructionTraining, LeavesTheLastSigmoidToTheLossAndChangesNoBit) {
+  for (const char* name : {"mnist_LeNet", "cardio_mlp"}) {
+    const NetworkSpec spec = autoencoder(network_by_name(name));
+    const ReconstructionTraining training(spec);
+    EXPECT_EQ(training.network.layers.size() + 1, spec.layers.size());
+    EXPECT_EQ(training.unit, OutputUnit::sigmoid);
+    EXPECT_EQ(ReconstructionTraining(training.network).unit, OutputUnit::identity);
+    EXPECT_EQ(ReconstructionTraining(training.network).network.layers.size(), training.network.layers.size());
+
+    ThreadPool pool(2);
+    const Matrix<float> x = random_matrix<float>(37, n_elements(spec.input), 1);
+    const auto steps = [&](const NetworkSpec& network, OutputUnit unit) {
+      Plan<float> plan(network, x.rows, PlanMode::train, pool);
+      plan.load(initial_state(spec, 1, "test"));
+      const ReconstructionLoss<float> loss(x.cols, unit);
+      std::vector<double> losses;
+      for (int step = 0; step < 3; ++step) {
+        losses.push_back(plan.forward_backward(view(x), testing::first_rows(x.rows), loss));
+        plan.update(1e-3F, 1e-6F);
+      }
+      return std::pair(losses, plan.state());
+    };
+    const auto [losses, state] = steps(training.network, training.unit);
+    const auto [want_losses, want_state] = steps(spec, OutputUnit::identity);
+    EXPECT_EQ(losses, want_losses) << name;
+    ASSERT_EQ(state.size(), want_state.size());
+    for (std::size_t i = 0; i < state.size(); ++i)
+      EXPECT_EQ(state[i].values, want_state[i].values) << state[i].name;
+  }
 }
 
 template <class T>
@@ -367,9 +399,44 @@ TEST(Plan, RefusesWhatItCannotCompile) {
   EXPECT_THAT(compile({{4}, {{.kind = LayerKind::max_pool2d}}}, 1), ::testing::HasSubstr("wants a map"));
 }
 
-TEST(FirstNonFinite, NamesInputLayerOrTensor) {
+// Where the caches are shared with other runs, a first convolution's output is computed again.
+TEST(Plan, SavesMemoryBesideOtherRunsAndChangesNoBit) {
   const NetworkSpec spec = network_by_name("mnist_LeNet").encoder;
-  ThreadPool pool(1);
+  const Matrix<float> x = random_matrix<float>(100, n_elements(spec.input), 1);
+  const std::vector<float> center(output_shape(spec)[0], 0.1F);
+  std::vector<SemiLabel> semi(x.rows, SemiLabel::unlabelled);
+  semi[3] = SemiLabel::anomaly;
+  const DeepSadLoss<float> loss(center, semi, 1, 1e-6);
+  const auto trained = [&](ThreadPool& pool, std::size_t rows) {
+    Plan<float> plan(spec, x.rows, PlanMode::train, pool);
+    plan.load(initial_state(spec, 1, "test"));
+    for (int step = 0; step < 3; ++step) {
+      (void)plan.forward_backward(view(x), first_rows(rows), loss);
+      plan.update(1e-3F, 1e-6F);
+    }
+    return plan.state();
+  };
+  ThreadPool alone(2), among_many(2, 50);
+  const auto bytes = [&](PlanMode mode, ThreadPool& pool) {
+    return Plan<float>(spec, x.rows, mode, pool).edge_bytes();
+  };
+  if (kernels::active_isa() != kernels::Isa::scalar) {
+    const std::size_t map = 8 * 28 * 28 * kernels::kLanes * sizeof(float);  // of the first convolution
+    EXPECT_GE(bytes(PlanMode::train, alone), bytes(PlanMode::train, among_many) + 7 * map);
+    EXPECT_LT(bytes(PlanMode::infer, alone), 2 * map) << "two threads, whose scores need no map";
+  }
+  for (const std::size_t rows : {100U, 37U}) {
+    const StateDict want = trained(alone, rows), got = trained(among_many, rows);
+    for (std::size_t i = 0; i < want.size(); ++i) EXPECT_EQ(got[i].values, want[i].values) << want[i].name;
+  }
+}
+
+class FirstNonFinite : public ::testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(Pools, FirstNonFinite, ::testing::Values(1, 50));  // 50: memory is saved
+
+TEST_P(FirstNonFinite, NamesInputLayerOrTensor) {
+  const NetworkSpec spec = network_by_name("mnist_LeNet").encoder;
+  ThreadPool pool(1, GetParam());
   Plan<float> plan(spec, 20, PlanMode::train, pool);
   const StateDict state = initial_state(spec, 3, "test");
   Matrix<float> x = random_matrix<float>(20, 784, 2);

@@ -71,8 +71,8 @@ constexpr std::size_t gradient_sums(const ConvShape& s) {
 /// Output channels that the weight gradient of a single input channel takes together at most.
 constexpr std::size_t kMostTogether = 2;
 constexpr std::size_t single_channel_scratch(const ConvShape& s) {
-  // Transformed x of a tile column, dy of the channels together, one vector for each sum, the sums.
-  return kPoints * (gradient_rows(s) + 1) * kLanes + kMostTogether * s.out_height * kOutputs * kLanes +
+  // Transformed x of a tile column, dy of the channels together and a row, one vector for each sum, the sums.
+  return kPoints * (gradient_rows(s) + 1) * kLanes + (kMostTogether * s.out_height + 1) * kOutputs * kLanes +
          s.out_channels * kPoints * kTaps * kLanes + kPoints * gradient_sums(s);
 }
 
@@ -184,9 +184,10 @@ HWY_INLINE void prefetch_tile(const float* point, std::size_t row_step) {
 
 struct ForwardTile {
   std::array<const float*, kWindow> row;  // transformed input rows, channel 0
+  std::size_t point_step;                 // between the points of a row; only used if kApart
   std::size_t channels;
   const float* u;  // packed weights of the output channel: [input channel][point][kernel row]
-  float* y;        // first output
+  float* y;        // first output, or null: not wanted
   std::size_t y_row_step;
   std::size_t rows, columns;  // outputs that exist, <= 2 and <= 4
   // Only with the pool: its first window and the sums of the channel.
@@ -204,8 +205,9 @@ struct Rows {
   static constexpr bool inside(std::size_t row) { return kTop <= row && row < kEnd; }
 };
 
-/// acc[p] <- the products of points kFirst .. kFirst + kCount - 1.
-template <std::size_t kFirst, std::size_t kCount, class RowsInside>
+/// acc[p] <- the products of points kFirst .. kFirst + kCount - 1. kApart: the points of a row do not lie
+/// side by side, as in the weight gradient, and there is one channel.
+template <std::size_t kFirst, std::size_t kCount, class RowsInside, bool kApart>
 HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoints][kTileRows]) {
   const D d;
   HWY_UNROLL(8)
@@ -215,11 +217,12 @@ HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoi
   }
   const float* u = t.u;
   std::size_t at = part * kVector;
-  for (std::size_t c = 0; c < t.channels; ++c, at += kPointFloats, u += kPoints * kTaps) {
+  const std::size_t point_step = kApart ? t.point_step : kLanes;
+  for (std::size_t c = 0; c < (kApart ? 1 : t.channels); ++c, at += kPointFloats, u += kPoints * kTaps) {
     HWY_UNROLL(8)
     for (std::size_t p = kFirst; p < kFirst + kCount; ++p) {
       V above = hn::Zero(d);
-      if constexpr (RowsInside::inside(0)) above = in_register(hn::Load(d, t.row[0] + at + p * kLanes));
+      if constexpr (RowsInside::inside(0)) above = in_register(hn::Load(d, t.row[0] + at + p * point_step));
       HWY_UNROLL(5)
       for (std::size_t k = 0; k < kTaps; ++k) {
         // The tap reads window row k for the tile's first row and row k + 1 for its second.
@@ -228,7 +231,7 @@ HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoi
         const V weight = in_register(hn::Set(d, u[p * kTaps + k]));
         if (first) acc[p][0] = hn::MulAdd(weight, above, acc[p][0]);
         if (second) {
-          above = in_register(hn::Load(d, t.row[k + 1] + at + p * kLanes));
+          above = in_register(hn::Load(d, t.row[k + 1] + at + p * point_step));
           acc[p][1] = hn::MulAdd(weight, above, acc[p][1]);
         }
       }
@@ -280,21 +283,22 @@ HWY_INLINE void pool_tile(const ForwardTile& t, std::size_t part, const V (&out)
 }
 
 /// kWhole: all 2 x 4 outputs exist.
-template <bool kWhole, bool kPool, class RowsInside>
+template <bool kWhole, bool kPool, class RowsInside, bool kApart = false>
 HWY_NOINLINE void forward_tile(const ForwardTile& t) {
   const D d;
   for (std::size_t part = 0; part < kParts; ++part) {
     V acc[kPoints][kTileRows];
     if constexpr (kParts == 1) {
-      add_points<0, kPoints, RowsInside>(t, part, acc);
+      add_points<0, kPoints, RowsInside, kApart>(t, part, acc);
     } else {
-      add_points<0, kPoints / 2, RowsInside>(t, part, acc);
-      add_points<kPoints / 2, kPoints / 2, RowsInside>(t, part, acc);
+      add_points<0, kPoints / 2, RowsInside, kApart>(t, part, acc);
+      add_points<kPoints / 2, kPoints / 2, RowsInside, kApart>(t, part, acc);
     }
     V out[kTileRows][kOutputs];
     HWY_UNROLL(2)
     for (std::size_t r = 0; r < kTileRows; ++r) {
       transform_output(acc, r, out[r]);
+      if (kPool && t.y == nullptr) continue;
       float* y = t.y + r * t.y_row_step + part * kVector;
       HWY_UNROLL(4)
       for (std::size_t j = 0; j < kOutputs; ++j) {
@@ -422,13 +426,13 @@ HWY_INLINE void forward(const ConvShape& s, const float* x, const float* packed,
       // was just stored in two parts, for which the processor waits.
       for (std::size_t o = 0; o < s.out_channels; ++o) {
         t.u = packed + o * weights_step;
-        t.y = output.y + o * map + point;
+        t.y = output.y == nullptr ? nullptr : output.y + o * map + point;
         if constexpr (kPool) {
           t.pooled = output.pooled + o * pooled_map + window;
           t.winner = output.winner + o * pooled_map + window;
         }
         if (moments) t.sums = sums + o * kSumsFloats;
-        prefetch_tile(output.y + o * map + below, t.y_row_step);
+        if (t.y != nullptr) prefetch_tile(output.y + o * map + below, t.y_row_step);
         tile(t);
       }
     }
@@ -656,8 +660,10 @@ void sum_pairs(const float* acc, std::size_t step, float* sums) {
 /// Output channels whose products are made together: as many as the registers hold.
 constexpr std::size_t kTogether = kParts == 1 ? kMostTogether : 1;
 
-/// The weight gradient with one input channel. fill(channel, column, n, g) writes dy of one output channel
-/// and of the n <= 4 columns from `column` on: [row][4 columns], zero in columns that do not exist.
+/// The weight gradient with one input channel. fill(channel, column, n, v, v_step, g) writes dy of one output
+/// channel and of the n <= 4 columns from `column` on: [row][4 columns], zero in columns that do not exist; v
+/// is the transformed x of these columns, points v_step apart, from the row above the map's by the padding. A
+/// row behind the last may be written, too.
 template <class Fill>
 HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, float* dw, float* scratch,
                                         Fill fill) {
@@ -667,7 +673,7 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
   const std::size_t sums_step = gradient_sums(s);
   float* const v = scratch;
   float* const g = v + kPoints * v_step;
-  float* const acc = g + kMostTogether * g_channel;
+  float* const acc = g + kMostTogether * g_channel + kOutputs * kLanes;
   float* const sums = acc + s.out_channels * kAccPerChannel;
   std::fill_n(v, kPoints * v_step, 0.0F);  // rows in the padding stay zero
   std::fill_n(acc, s.out_channels * kAccPerChannel, 0.0F);
@@ -680,7 +686,7 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
                    v + top * kLanes, kLanes, v_step);
     for (std::size_t o = 0, together = 0; o < s.out_channels; o += together) {
       together = std::min(kTogether, s.out_channels - o);
-      for (std::size_t k = 0; k < together; ++k) fill(o + k, column, n, g + k * g_channel);
+      for (std::size_t k = 0; k < together; ++k) fill(o + k, column, n, v, v_step, g + k * g_channel);
       float* const sum = acc + o * kAccPerChannel;
       if (together == kTogether) {
         pair_tiles<kTogether>(v, v_step, g, s.out_height, sum);
@@ -697,56 +703,105 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
   add_weight_gradient(s.out_channels * kTaps, sums_step, sums, dw);
 }
 
-/// fill() of the gradient that PooledGradient describes.
+/// The gradient at the points of one channel's output, from what PooledGradient says.
+class UnpoolChannel {
+ public:
+  UnpoolChannel(const PooledGradient& dy, std::size_t c) {
+    const D d;
+    const float inv_std = dy.inv_std[c];
+    // inv_std (g - mean_g - xhat mean_gx), the last two terms first
+    mean_ = hn::Set(d, dy.mean[c]);
+    scale_ = hn::Set(d, inv_std);
+    constant_ = hn::Set(d, -inv_std * dy.mean_g[c]);
+    slope_ = hn::Set(d, -inv_std * inv_std * dy.mean_gx[c]);
+  }
+  /// What the winner of a window gets that the others do not: g of the window, or none.
+  struct Window {
+    V winner_term;
+    hn::Vec<hn::RebindToSigned<D>> position;
+  };
+  HWY_INLINE Window window(const float* g, const std::uint8_t* winner) const {
+    const hn::RebindToSigned<D> d32;
+    const hn::Rebind<std::uint8_t, D> d8;
+    return {hn::MulAdd(scale_, hn::Load(D(), g), constant_), hn::PromoteTo(d32, hn::LoadU(d8, winner))};
+  }
+  HWY_INLINE Window no_window() const { return {constant_, hn::Set(hn::RebindToSigned<D>(), -1)}; }
+  /// At point k of the window, whose output is x.
+  HWY_INLINE V gradient(const Window& window, std::size_t k, V x, M valid) const {
+    const hn::RebindToSigned<D> d32;
+    const auto won = hn::RebindMask(D(), hn::Eq(window.position, hn::Set(d32, static_cast<std::int32_t>(k))));
+    const V value = hn::MulAdd(slope_, hn::Sub(x, mean_), hn::IfThenElse(won, window.winner_term, constant_));
+    return hn::IfThenElseZero(valid, value);
+  }
+
+ private:
+  V mean_, scale_, constant_, slope_;
+};
+
+/// Columns of the gradient that PooledGradient describes.
 class UnpoolColumn {
  public:
   UnpoolColumn(const ConvShape& s, const PooledGradient& dy)
       : dy_(dy), channels_(s.out_channels), height_(s.out_height), width_(s.out_width), valid_(dy.n_valid) {}
 
-  HWY_NOINLINE void operator()(std::size_t c, std::size_t column, std::size_t n, float* out) const {
-    const D d;
-    const hn::RebindToSigned<D> d32;
-    const hn::Rebind<std::uint8_t, D> d8;
-    const float inv_std = dy_.inv_std[c];
-    // inv_std (g - mean_g - xhat mean_gx), the last two terms first
-    const V mean = hn::Set(d, dy_.mean[c]), scale = hn::Set(d, inv_std);
-    const V constant = hn::Set(d, -inv_std * dy_.mean_g[c]);
-    const V slope = hn::Set(d, -inv_std * inv_std * dy_.mean_gx[c]);
-    const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
-    const std::size_t map = height_ * width_ * kLanes;
-    const float* x = dy_.x + c * map + column * kLanes;
+  /// From the stored output of the convolution.
+  HWY_NOINLINE void from_memory(std::size_t c, std::size_t column, std::size_t n, float* out) const {
+    const std::size_t map = height_ * width_ * kLanes, row_step = width_ * kLanes;
     // What comes after the channels that are taken together.
     const float* ahead = dy_.x + (c + kTogether < channels_ ? (c + kTogether) * map + column * kLanes
                                                             : (column + kOutputs) * kLanes);
-    const V zero = hn::Zero(d);
+    const auto fetch = [&](std::size_t i)
+                           DEEPSAD_KERNEL_LAMBDA { prefetch_tile(ahead + i * row_step, row_step); };
+    unpool(c, column, n, dy_.x + c * map + column * kLanes, row_step, fetch, out);
+  }
+
+  /// From the transformed input v of the column, points v_step apart: the convolution once more.
+  HWY_NOINLINE void from_input(std::size_t c, std::size_t column, std::size_t n, const float* v,
+                               std::size_t v_step, float* out) const {
+    constexpr std::size_t kRow = kOutputs * kLanes;
+    using AllRows = Rows<0, kWindow>;  // v has rows of zeros in the padding
+    ForwardTile t{};
+    t.point_step = v_step;
+    t.u = dy_.packed + c * kPoints * kTaps;
+    t.y_row_step = kRow;
+    for (std::size_t i = 0; i < height_; i += kTileRows) {  // of an odd height one row too many
+      for (std::size_t k = 0; k < kWindow; ++k) t.row[k] = v + (i + k) * kLanes;
+      t.y = out + i * kRow;
+      forward_tile<true, false, AllRows, true>(t);
+    }
+    unpool(
+        c, column, n, out, kRow, [](std::size_t) {}, out);
+  }
+
+ private:
+  /// z: the column's part of the convolution's output, rows row_step apart; may be out.
+  template <class Fetch>
+  HWY_INLINE void unpool(std::size_t c, std::size_t column, std::size_t n, const float* z,
+                         std::size_t row_step, Fetch fetch, float* out) const {
+    const D d;
+    const UnpoolChannel channel(dy_, c);
+    const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
     // Two rows of four columns, kWhole: of which all exist and lie in two windows.
     const auto fill = [&](std::size_t i, auto whole, float* to) DEEPSAD_KERNEL_LAMBDA {
       constexpr bool kWhole = decltype(whole)::value;
-      prefetch_tile(ahead + i * width_ * kLanes, width_ * kLanes);
+      fetch(i);
       HWY_UNROLL(2)
       for (std::size_t j = 0; j < kOutputs; j += 2) {
-        const bool window = kWhole || (i / 2 < pooled_height && (column + j) / 2 < pooled_width);
+        const bool has_window = kWhole || (i / 2 < pooled_height && (column + j) / 2 < pooled_width);
         const std::size_t at = ((c * pooled_height + i / 2) * pooled_width + (column + j) / 2) * kLanes;
         HWY_UNROLL(2)
         for (std::size_t part = 0; part < kParts; ++part) {
-          V winner_term = constant;
-          auto position = hn::Set(d32, -1);
-          if (window) {
-            winner_term = hn::MulAdd(scale, hn::Load(d, dy_.g + at + part * kVector), constant);
-            position = hn::PromoteTo(d32, hn::LoadU(d8, dy_.winner + at + part * kVector));
-          }
+          const auto window =
+              has_window ? channel.window(dy_.g + at + part * kVector, dy_.winner + at + part * kVector)
+                         : channel.no_window();
           HWY_UNROLL(4)
           for (std::size_t k = 0; k < 4; ++k) {
             const std::size_t row = k / 2, at_column = j + k % 2;
             if (!kWhole && i + row >= height_) continue;
-            V value = zero;
+            V value = hn::Zero(d);
             if (kWhole || at_column < n) {
-              const float* from = x + ((i + row) * width_ + at_column) * kLanes + part * kVector;
-              const auto won =
-                  hn::RebindMask(d, hn::Eq(position, hn::Set(d32, static_cast<std::int32_t>(k))));
-              value = hn::MulAdd(slope, hn::Sub(hn::Load(d, from), mean),
-                                 hn::IfThenElse(won, winner_term, constant));
-              value = hn::IfThenElseZero(valid_.part[part], value);
+              const float* from = z + (i + row) * row_step + at_column * kLanes + part * kVector;
+              value = channel.gradient(window, k, hn::Load(d, from), valid_.part[part]);
             }
             hn::Store(value, d, to + (row * kOutputs + at_column) * kLanes + part * kVector);
           }
@@ -760,7 +815,6 @@ class UnpoolColumn {
     for (; i < height_; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::false_type(), out);
   }
 
- private:
   PooledGradient dy_;
   std::size_t channels_, height_, width_;
   ValidLanes valid_;
@@ -830,14 +884,24 @@ HWY_INLINE void several_channels_gradient(const ConvShape& s, const float* x, fl
 
 void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const PooledGradient& dy,
                                        float* dw, float* scratch) noexcept {
-  const UnpoolColumn fill(s, dy);
-  if (s.in_channels == 1) return single_channel_gradient(s, x, dw, scratch, fill);
+  const UnpoolColumn unpool(s, dy);
+  if (s.in_channels == 1) {
+    return single_channel_gradient(s, x, dw, scratch,
+                                   [&](std::size_t c, std::size_t column, std::size_t n, const float* v,
+                                       std::size_t v_step, float* out) {
+                                     if (dy.x == nullptr) {
+                                       unpool.from_input(c, column, n, v, v_step, out);
+                                     } else {
+                                       unpool.from_memory(c, column, n, out);
+                                     }
+                                   });
+  }
   constexpr std::size_t kRow = kOutputs * kLanes;
   float* const made = scratch;  // dy of one channel and tile column: stays in the first-level cache
   several_channels_gradient(
       s, x, dw, scratch + s.out_height * kRow,
       [&](std::size_t o, std::size_t column, std::size_t n, float* out, std::size_t point_step) {
-        fill(o, column, n, made);
+        unpool.from_memory(o, column, n, made);
         transform_gradient_rows(s.out_height, made, kRow, kOutputs, out, point_step);
       });
 }
@@ -845,7 +909,8 @@ void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const
 void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept {
   if (s.in_channels == 1) {
-    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, float* out) {
+    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, const float*, std::size_t,
+                          float* out) {
       for (std::size_t i = 0; i < s.out_height; ++i, out += kOutputs * kLanes) {
         std::copy_n(dy + ((c * s.out_height + i) * s.out_width + column) * kLanes, n * kLanes, out);
         std::fill_n(out + n * kLanes, (kOutputs - n) * kLanes, 0.0F);
@@ -880,6 +945,11 @@ std::size_t winograd1d_packed_size(const ConvShape& s) noexcept {
 std::size_t winograd1d_forward_scratch_size(const ConvShape& s) noexcept {
   // The ring and the row of zeros; shift and sums of each channel in float, and in double.
   return (kWindow + 1) * row_floats(s.in_channels) + s.out_channels * (3 + 4) * kLanes;
+}
+std::size_t winograd1d_pool_scratch_size(const ConvShape& s) noexcept {
+  // The reference stores all of an output that is not wanted.
+  const std::size_t all = s.out_channels * s.out_height * s.out_width * kLanes;
+  return std::max(winograd1d_forward_scratch_size(s), active_isa() == Isa::scalar ? all : 0);
 }
 std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
   if (s.in_channels == 1) return single_channel_scratch(s);

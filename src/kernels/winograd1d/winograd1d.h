@@ -29,13 +29,14 @@ void winograd1d_forward(const ConvShape& shape, const float* x, const float* pac
 
 /// Where winograd1d_forward_pool writes.
 struct PooledOutput {
-  float* y;              ///< output of the convolution
+  float* y;              ///< output of the convolution; null: not wanted
   float* pooled;         ///< as max_pool_forward (pooling.h) would make of y
   std::uint8_t* winner;  ///< likewise
   std::size_t n_valid;
   double *mean, *m2;  ///< as channel_moments (batch_norm.h) would make of y, or both null: not wanted
 };
 /// The convolution, a 2x2 max pool of its output and the moments of the unpooled output, in one pass.
+[[nodiscard]] std::size_t winograd1d_pool_scratch_size(const ConvShape& shape) noexcept;
 void winograd1d_forward_pool(const ConvShape& shape, const float* x, const float* packed,
                              const PooledOutput& output, float* scratch) noexcept;
 
@@ -46,14 +47,17 @@ void winograd1d_weight_gradient(const ConvShape& shape, const float* x, const fl
 /// The gradient at the output of a convolution behind which stand a 2x2 max pool and a batch norm: what
 /// batch_norm_backward_unpool (batch_norm.h) would make of these.
 struct PooledGradient {
-  const float* x;  ///< output of the convolution
+  const float* x;  ///< output of the convolution; null, with one input channel: it is computed again
   const float* g;
   const std::uint8_t* winner;
   const float *mean, *inv_std, *mean_g, *mean_gx;
   std::size_t n_valid;
+  const float* packed = nullptr;  ///< weights of the forward pass; only where x is null
 };
 
-/// As winograd1d_weight_gradient, with a dy that is never stored.
+/// As winograd1d_weight_gradient, with a dy that is never stored. Computing the convolution's output again
+/// (the same bits) costs no more than to read it back from beyond the second-level cache, and a batch's maps
+/// keep out of the caches what else they would have held.
 [[nodiscard]] std::size_t winograd1d_unpool_scratch_size(const ConvShape& shape) noexcept;
 void winograd1d_weight_gradient_unpool(const ConvShape& shape, const float* x, const PooledGradient& dy,
                                        float* dw, float* scratch) noexcept;

@@ -21,13 +21,13 @@ void winograd1d_forward(const ConvShape& s, const T* x, const T* packed, T* y, T
 }
 template <class T>
 void winograd1d_forward_pool(const ConvShape& s, const T* x, const T* packed, const PooledOutput& output,
-                             T* /*scratch*/) noexcept {
-  reference::conv2d_forward<T>(s, x, packed, output.y);
-  reference::max_pool_forward<T>(s.out_channels, s.out_height, s.out_width, output.y, output.pooled,
-                                 output.winner);
+                             T* scratch) noexcept {
+  T* y = output.y == nullptr ? scratch : output.y;
+  reference::conv2d_forward<T>(s, x, packed, y);
+  reference::max_pool_forward<T>(s.out_channels, s.out_height, s.out_width, y, output.pooled, output.winner);
   if (output.mean == nullptr) return;
-  reference::channel_moments<T>(s.out_channels, s.out_height * s.out_width, output.n_valid, output.y,
-                                output.mean, output.m2);
+  reference::channel_moments<T>(s.out_channels, s.out_height * s.out_width, output.n_valid, y, output.mean,
+                                output.m2);
 }
 template <class T>
 void winograd1d_weight_gradient(const ConvShape& s, const T* x, const T* dy, T* dw, T* /*scratch*/) noexcept {
@@ -37,7 +37,12 @@ void winograd1d_weight_gradient(const ConvShape& s, const T* x, const T* dy, T* 
 template <class T>
 void winograd1d_weight_gradient_unpool(const ConvShape& s, const T* x, const PooledGradient& dy, T* dw,
                                        T* scratch) noexcept {
-  reference::batch_norm_backward_unpool<T>(s.out_channels, s.out_height, s.out_width, dy.n_valid, dy.x, dy.g,
+  const T* z = dy.x;
+  if (z == nullptr) {
+    reference::conv2d_forward<T>(s, x, dy.packed, scratch);
+    z = scratch;
+  }
+  reference::batch_norm_backward_unpool<T>(s.out_channels, s.out_height, s.out_width, dy.n_valid, z, dy.g,
                                            dy.winner, dy.mean, dy.inv_std, dy.mean_g, dy.mean_gx, scratch);
   reference::conv2d_weight_gradient<T>(s, x, scratch, dw);
 }
