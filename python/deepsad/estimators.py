@@ -405,9 +405,15 @@ class M1M2(_NeedsLabels, _Detector):
         self._keep(locals())
 
 
-@_documented(_NETWORK, _COMMON)
+@_documented(
+    """
+    class_weights : "balanced" gives the rows labelled -1 as a whole the weight of all others, "none" every row the same;
+        "auto": balanced on tables, none on images""",
+    _NETWORK, _COMMON,
+)
 class Classifier(_NeedsLabels, _Detector):
-    """The supervised classifier of Ruff et al. 2020: rows labelled -1 against all others. Needs rows labelled -1."""
+    """The supervised classifier of Ruff et al. 2020: rows labelled -1 against all others (docs/methods/classifier.md).
+    Needs rows labelled -1."""
 
     _method = "classifier"
     # Hardly any check labels a row -1.
@@ -419,13 +425,13 @@ class Classifier(_NeedsLabels, _Detector):
         "check_methods_sample_order_invariance", "check_methods_subset_invariance", "check_n_features_in",
         "check_outliers_fit_predict", "check_outliers_train", "check_pipeline_consistency",
     )
-    _options = {**_OF_NETWORK, **_training(), **_OF_PHASES}
+    _options = {**_same("class_weights"), **_OF_NETWORK, **_training(), **_OF_PHASES}
 
     def __init__(self, *, network: str | None = None, rep_dim: int | None = None, init: Start = None, n_epochs: int = 50,
                  lr: float = 0.001, lr_milestone: Sequence[int] = (), batch_size: int = 128, weight_decay: float = 1e-6,
-                 patience: int = 0, validation_share: float = 0.1, scaling: str = "auto", contamination: float = 0.1,
-                 sample_shape: Sequence[int] | None = None, random_state: RandomState = None, n_jobs: int | None = None,
-                 progress: ProgressCallback = None):
+                 class_weights: str = "auto", patience: int = 0, validation_share: float = 0.1, scaling: str = "auto",
+                 contamination: float = 0.1, sample_shape: Sequence[int] | None = None, random_state: RandomState = None,
+                 n_jobs: int | None = None, progress: ProgressCallback = None):
         self._keep(locals())
 
 

@@ -1,5 +1,7 @@
 #include "deepsad/detectors/classifier.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/scoring_only.h"
@@ -22,6 +24,15 @@ NetworkSpec with_logit(const NetworkDefinition& network) {
   NetworkSpec spec = network.encoder;
   spec.layers.push_back({.kind = LayerKind::linear, .name = kLogitLayer, .out = 1, .bias = true});
   return spec;
+}
+
+/// The weights of the classes among n_rows rows.
+CrossEntropyLoss<float>::Weights loss_weights(ClassWeights weights, std::size_t n_rows,
+                                              std::size_t n_anomalies) {
+  const std::size_t n_normal = n_rows - n_anomalies;
+  if (weights == ClassWeights::none || n_normal == 0) return {};
+  const double half = static_cast<double>(n_rows) / 2;
+  return {.normal = half / static_cast<double>(n_normal), .anomaly = half / static_cast<double>(n_anomalies)};
 }
 
 class Classifier final : public Detector {
@@ -50,8 +61,10 @@ class Classifier final : public Detector {
     return ScoringNetwork{.network = spec_, .state = state_, .form = ScoreForm::logit};
   }
   [[nodiscard]] std::string description() const override {
-    return Json{{"network", Json::parse(deepsad::to_json(network_))},
-                {"options", {{"training", to_json(options_.training)}}}}
+    return Json{
+        {"network", Json::parse(deepsad::to_json(network_))},
+        {"options",
+         {{"training", to_json(options_.training)}, {"class_weights", to_string(options_.class_weights)}}}}
         .dump();
   }
 
@@ -59,7 +72,10 @@ class Classifier final : public Detector {
     beyond_scoring();
     const RowParts rows = phase_rows(data.semi, false, options_.training, context.seed, "training");
     check_trainable(spec_, data.x.cols(), rows.train.size(), options_.training, "training");
-    const auto n_anomalies = std::count(data.semi.begin(), data.semi.end(), SemiLabel::anomaly);
+    const auto n_anomalies =
+        static_cast<std::size_t>(std::count_if(rows.train.begin(), rows.train.end(), [&](std::uint32_t row) {
+          return data.semi[row] == SemiLabel::anomaly;
+        }));
     if (n_anomalies == 0) {
       throw InvalidArgument(
           "[classifier] there is no row labelled anomalous, so there is one class only; raise "
@@ -74,7 +90,8 @@ class Classifier final : public Detector {
     Plan<float> plan(spec_, largest_batch(rows.train.size(), options_.training), PlanMode::train,
                      context.pool);
     plan.load(state_);
-    const CrossEntropyLoss<float> loss(data.semi);
+    const auto weights = loss_weights(options_.class_weights, rows.train.size(), n_anomalies);
+    const CrossEntropyLoss<float> loss(data.semi, weights);
     TrainingHistory history = train(plan, loss, data.x, rows,
                                     {.name = "training",
                                      .shuffle_stream = "classifier",
@@ -92,7 +109,9 @@ class Classifier final : public Detector {
     check_training_changed(before, after, findings_);
     check_units(spec_, state_, false, data.x, context.pool, findings_);
     check_labels_used(after, data.semi, findings_);
-    report_ = {{"n_rows", rows.train.size()}, {"n_anomalies", n_anomalies}};
+    report_ = {{"n_rows", rows.train.size()},
+               {"n_anomalies", n_anomalies},
+               {"class_weights", {{"normal", weights.normal}, {"anomaly", weights.anomaly}}}};
   }
 
   void score(MatrixView<const float> x, std::span<float> scores, ThreadPool& pool) const override {
@@ -124,6 +143,16 @@ class Classifier final : public Detector {
 
 }  // namespace
 
+const char* to_string(ClassWeights weights) {
+  return weights == ClassWeights::balanced ? "balanced" : "none";
+}
+
+ClassWeights class_weights_from_name(const std::string& name) {
+  for (const ClassWeights weights : {ClassWeights::none, ClassWeights::balanced})
+    if (name == to_string(weights)) return weights;
+  throw InvalidArgument(fmt::format("class weights: got \"{}\", wanted none or balanced", name));
+}
+
 std::unique_ptr<Detector> make_classifier(const NetworkDefinition& network,
                                           const ClassifierOptions& options) {
   return std::make_unique<Classifier>(network, options);
@@ -131,9 +160,12 @@ std::unique_ptr<Detector> make_classifier(const NetworkDefinition& network,
 
 std::unique_ptr<Detector> restore_classifier(const std::string& /*method*/, const Json& description,
                                              StateDict tensors, const std::string& source) {
+  const Json& options = description.at("options");
+  const std::string weights = options.value("class_weights", "none");  // not in older files
   return std::make_unique<Classifier>(
       network_from_json(description.at("network").dump(), source),
-      ClassifierOptions{.training = training_options_from_json(description.at("options").at("training"))},
+      ClassifierOptions{.training = training_options_from_json(options.at("training")),
+                        .class_weights = class_weights_from_name(weights)},
       std::move(tensors));
 }
 

@@ -186,7 +186,10 @@ std::unique_ptr<Detector> make_detector(const TrainOptions& options, const Netwo
                                 .clamp_center = options.clamp_center,
                                 .clamp_zeros = !reference,
                                 .reference_quirks = reference};
-  if (options.method == "classifier") return make_classifier(network, {.training = deep_sad.training});
+  if (options.method == "classifier") {
+    return make_classifier(network, {.training = deep_sad.training,
+                                     .class_weights = class_weights_from_name(options.class_weights)});
+  }
   if (options.method == "deep_sad") return make_deep_sad(network, deep_sad);
   if (options.method == "deep_svdd") {
     return make_deep_svdd(network,

@@ -471,6 +471,12 @@ std::vector<OptionDeclaration> declare_options() {
   add(Declare("clamp_center", &T::clamp_center, method,
               "push components of the center that are closer to 0 than 0.1 to that distance"));
 
+  add(Declare("class_weights", &T::class_weights, method,
+              "classifier: balanced gives labelled anomalies as a whole the weight of all other rows; auto: "
+              "balanced on tables, none on images")
+          .one_of({"none", "balanced", "auto"})
+          .shown_default("auto; --preset paper: none"));
+
   const std::string shallow = "Shallow detectors";
   add(Declare(
           "kernel", &T::kernel, shallow,
@@ -837,6 +843,7 @@ TrainOptions starting_options(const std::string& preset, const std::string& comp
     if (chooses_width(method)) options.selection = "test-leak";
   }
   if (method == kM2) options.pretrain = false;  // it has nothing to pretrain
+  if (method == "classifier" && preset != "paper") options.class_weights = "auto";
   return options;
 }
 
@@ -876,6 +883,11 @@ std::string resolved_scaling(const TrainOptions& options) {
   if (options.scaling != "auto") return options.scaling;
   const bool standardise = options.preset == "paper" || is_own_file(options.dataset);
   return standardise && !is_generative_method(options.method) ? "standardise" : "min-max";
+}
+
+std::string resolved_class_weights(const TrainOptions& options, bool images) {
+  if (options.class_weights != "auto") return options.class_weights;
+  return images ? "none" : "balanced";
 }
 
 bool is_own_file(const std::string& dataset) {
@@ -1060,11 +1072,11 @@ void validate(const TrainOptions& options) {
   if (options.compat == "reference") {
     if (!options.init.empty())
       throw InvalidArgument("option init: the published programs (compat reference) always begin anew");
-    if (options.method != "deep_sad" && !is_generative_method(options.method) &&
-        !is_shallow_method(options.method))
+    if (options.method != "deep_sad" && options.method != "classifier" &&
+        !is_generative_method(options.method) && !is_shallow_method(options.method))
       throw InvalidArgument(fmt::format(
           "option compat: reference stands for the published programs of Deep SAD, of the deep generative "
-          "models and of the shallow detectors, but method is {}",
+          "models and of the shallow detectors, and for a classifier on their rows, but method is {}",
           options.method));
     if (options.seed.value_or(0) > kMaxReferenceSeed)
       throw InvalidArgument(

@@ -178,6 +178,15 @@ TEST(RunIdentity, IsStable) {
   other = options;
   other.preset = "paper";  // standardises tables
   EXPECT_NE(run_identity(other), id);
+  const auto id_of = [](const std::string& preset, const std::string& method) {
+    TrainOptions started = starting_options(preset, "none", method);
+    started.dataset = "mnist";
+    started.seed = 1;
+    return run_identity(started);
+  };
+  EXPECT_EQ(id_of("none", "deep_sad"), id);
+  EXPECT_EQ(id_of("paper", "deep_sad"), "899ec37249fd4ca1");
+  EXPECT_EQ(id_of("paper", "classifier"), "a4a034d2ef8203ea");
 }
 
 TEST(Grid, NamesFileLineKeyAndWhatIsWanted) {

@@ -233,6 +233,28 @@ TEST(TrainOptions, CompatReferenceTakesTheCenterOverAllRowsUnlessToldOtherwise) 
             "without-labelled-anomalies");
 }
 
+TEST(TrainOptions, ClassesOfTablesWeighTheSameInTheClassifierButNotInThePaper) {
+  const TrainOptions options = merge_options({given("method", "classifier")});
+  EXPECT_EQ(options.class_weights, "auto");
+  EXPECT_EQ(resolved_class_weights(options, false), "balanced");
+  EXPECT_EQ(resolved_class_weights(options, true), "none");
+  EXPECT_EQ(resolved_class_weights(merge_options({given("class_weights", "balanced")}), true), "balanced");
+  EXPECT_EQ(merge_options({given("method", "classifier"), given("preset", "paper")}).class_weights, "none");
+  EXPECT_EQ(merge_options({given("preset", "paper"), given("class_weights", "balanced")}).class_weights,
+            "balanced");
+}
+
+TEST(TrainOptions, CompatReferenceIsForMethodsThatWerePublishedAndTheClassifier) {
+  const OptionLayer compat = given("compat", "reference");
+  EXPECT_EQ(refusal([&] { (void)merge_options({compat, given("method", "classifier")}); }), "");
+  for (const char* method : {"deep_svdd", "autoencoder"}) {
+    EXPECT_NE(refusal([&] {
+                (void)merge_options({compat, given("method", method)});
+              }).find("but method is " + std::string(method)),
+              std::string::npos);
+  }
+}
+
 TEST(TrainOptions, MethodsThatIgnoreLabelsDoNotLearnKnownAnomalies) {
   EXPECT_TRUE(merge_options({given("method", "autoencoder")}).ae_exclude_labelled_anomalies);
   EXPECT_FALSE(merge_options({given("method", "deep_sad")}).ae_exclude_labelled_anomalies);

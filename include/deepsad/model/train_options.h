@@ -51,7 +51,8 @@ struct TrainOptions {
   double nu = 0.1;
   std::size_t warm_up_epochs = 10;  ///< soft boundary: epochs before the radius follows the data
   std::string center_rows = "without-labelled-anomalies";  ///< or "all"
-  bool clamp_center = true;  ///< push small components of the centre away from 0
+  bool clamp_center = true;            ///< push small components of the centre away from 0
+  std::string class_weights = "none";  ///< classifier: none, balanced or auto (resolved_class_weights)
   // shallow detectors
   std::string kernel = "auto";         ///< auto: rbf, or gaussian for kde
   std::string gamma = "grid";          ///< grid, scale, median, or a number
@@ -209,6 +210,9 @@ struct ImageSize {
 /// file; min-max else, as the published code does; always min-max for the deep generative models, whose
 /// decoders give values in [0, 1].
 [[nodiscard]] std::string resolved_scaling(const TrainOptions& options);
+
+/// What class_weights = auto stands for: balanced on tables, none on images.
+[[nodiscard]] std::string resolved_class_weights(const TrainOptions& options, bool images);
 
 /// Whether the method is one of the deep generative models: vae, dgm_m2, dgm_m1m2.
 [[nodiscard]] bool is_generative_method(const std::string& method);
