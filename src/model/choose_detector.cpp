@@ -238,6 +238,7 @@ std::unique_ptr<Detector> make_generative_detector(TrainOptions& options, const 
 }  // namespace
 
 std::unique_ptr<Detector> choose_detector(TrainOptions& options, const Dataset& data, bool reference) {
+  options.class_weights = resolved_class_weights(options, data.is_image());
   if (is_generative_method(options.method)) return make_generative_detector(options, data, reference);
   if (is_shallow_method(options.method)) return make_shallow(options);
   return make_detector(options, choose_network(options, data), reference);

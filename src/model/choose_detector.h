@@ -28,7 +28,8 @@ namespace deepsad {
 
 /// A detector of one of the shallow methods.
 [[nodiscard]] std::unique_ptr<Detector> make_shallow(const TrainOptions& options);
-/// A detector of any method; of a hybrid the part that stands on the codes.
+/// A detector of any method; of a hybrid the part that stands on the codes. What depends on the data
+/// (network, class weights) is filled in.
 /// @param reference --compat reference
 [[nodiscard]] std::unique_ptr<Detector> choose_detector(TrainOptions& options, const Dataset& data,
                                                         bool reference);

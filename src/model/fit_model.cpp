@@ -114,7 +114,6 @@ FittedModel fit_model(const TrainOptions& given, const RowsToFit& data, const Ob
     check_features(*data.start, options.init, schema);
     start = start_from(data.start, options.init, schema.sample_shape, rows.name, options);
   }
-  options.class_weights = resolved_class_weights(options, schema.is_image());
   std::unique_ptr<Detector> detector = choose_detector(options, schema, reference);
   if (start) check_network(*start, *detector);
   if (schema.is_image() && options.scaling != "auto") {

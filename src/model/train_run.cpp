@@ -464,7 +464,6 @@ TrainRun train_on_source(std::shared_ptr<const SourceData> shared_source, const 
     init = start_from(std::make_shared<const Model>(Model::load(model_file(options.init))), options.init,
                       source.train.sample_shape, source.train.name, options);
   }
-  options.class_weights = resolved_class_weights(options, source.train.is_image());
   // Refuses bad options before any work.
   std::unique_ptr<Detector> detector = choose_detector(options, source.train, reference);
   const Parts parts = split(source, *options.seed, reference);

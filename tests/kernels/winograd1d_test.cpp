@@ -236,22 +236,19 @@ TEST(Winograd1d, TheOutputNeedNotBeStored) {
     fill_uniform(x, random);
     fill_uniform(w, random);
     winograd1d_pack(s, ConvWeights::as_is, w.data(), packed.data());
-    winograd1d_forward_pool(s, x.data(), packed.data(),
-                            {.y = y.data(),
-                             .pooled = want_max.data(),
-                             .winner = want_winner.data(),
-                             .n_valid = n_valid,
-                             .mean = want_mean.data(),
-                             .m2 = want_m2.data()},
-                            scratch.data());
-    winograd1d_forward_pool(s, x.data(), packed.data(),
-                            {.y = nullptr,
-                             .pooled = max.data(),
-                             .winner = winner.data(),
-                             .n_valid = n_valid,
-                             .mean = mean.data(),
-                             .m2 = m2.data()},
-                            scratch.data());
+    const auto forward = [&](float* output, Guarded<float>& pool, Guarded<std::uint8_t>& won,
+                             std::vector<double>& means, std::vector<double>& squares) {
+      winograd1d_forward_pool(s, x.data(), packed.data(),
+                              {.y = output,
+                               .pooled = pool.data(),
+                               .winner = won.data(),
+                               .n_valid = n_valid,
+                               .mean = means.data(),
+                               .m2 = squares.data()},
+                              scratch.data());
+    };
+    forward(y.data(), want_max, want_winner, want_mean, want_m2);
+    forward(nullptr, max, winner, mean, m2);
     EXPECT_TRUE(std::equal(max.begin(), max.end(), want_max.begin())) << describe(s);
     EXPECT_TRUE(std::equal(winner.begin(), winner.end(), want_winner.begin())) << describe(s);
     EXPECT_EQ(mean, want_mean) << describe(s);

@@ -105,6 +105,19 @@ TEST(FitModel, ImagesAreWholeNumbersUpTo255) {
                   HasSubstr("rows: row 2, pixel 5 (both counted from 0): found 0.5, wanted a whole number")));
 }
 
+TEST(FitModel, SaysHowTheClassifierWeighsItsClasses) {
+  constexpr std::size_t kSide = 12;
+  const std::vector<double> values = numbers(kRows * kSide * kSide, 4);
+  const auto weights_of = [&](const std::vector<std::size_t>& shape) {
+    const std::vector<SemiLabel> semi = some_labels();
+    return fit_model(quick("classifier"),
+                     {.rows = raw(values, kSide * kSide), .semi = semi, .sample_shape = shape}, {}, nullptr)
+        .options.class_weights;
+  };
+  EXPECT_EQ(weights_of({}), "balanced");
+  EXPECT_EQ(weights_of({1, kSide, kSide}), "none");
+}
+
 TEST(FitModel, AllRowsMayBeLabelled) {
   const std::vector<double> values = numbers(kRows * kFeatures, 6);
   const std::vector<SemiLabel> normal(kRows, SemiLabel::normal);
