@@ -17,6 +17,7 @@
 #include "deepsad/model/own_file.h"
 #include "deepsad/model/train_options.h"
 #include "deepsad/model/train_run.h"
+#include "deepsad/model/unused_options.h"
 #include "deepsad/nn/generative_network.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/report/training_curve.h"
@@ -123,16 +124,6 @@ void log_options(RunLog& log, const TrainOptions& options, bool on_console) {
   }
 }
 
-// Whether the method trains in the phase that an option with a suggested value belongs to.
-bool is_used(const std::string& option, const TrainOptions& options) {
-  const bool vae = is_generative_method(options.method) && options.method != "dgm_m2";
-  if (option.starts_with("vae_")) return vae;
-  if (option.starts_with("ae_"))
-    return options.method == "autoencoder" || options.hybrid ||
-           (options.pretrain && (options.method == "deep_sad" || options.method == "deep_svdd"));
-  return options.method != "vae" && options.method != "autoencoder" && !is_shallow_method(options.method);
-}
-
 std::string own_text(const OwnResult& own) {
   const OwnRows& rows = *own.rows;
   std::string text =
@@ -208,7 +199,8 @@ OwnFile open_own_file(const Arguments& arguments, TrainOptions& options, std::ve
   options.data_dir = data_folder;
   for (const SuggestedOption& suggestion : suggestions) {
     const OptionDeclaration& option = *suggestion.assignment.option;
-    if (!is_used(option.name, options) || option.get(options) != suggestion.assignment.value) continue;
+    if (!why_unused(option.name, options).empty() || option.get(options) != suggestion.assignment.value)
+      continue;
     log.message(LogLevel::info,
                 fmt::format("chosen from the data: {} {} ({})", option.name,
                             option_value_text(suggestion.assignment.value), suggestion.reason));
@@ -278,7 +270,9 @@ RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) 
 
 namespace {
 
-int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layers, Console& console) {
+// @param published whether the command is one of the published programs, which take options without a use
+int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layers, bool published,
+               Console& console) {
   if (arguments.flag("verbose")) console.set_verbosity(Verbosity::verbose);
   if (arguments.flag("quiet")) console.set_verbosity(Verbosity::quiet);
   const bool resumes = arguments.has("resume");
@@ -300,6 +294,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     throw InvalidArgument("--jobs is for several runs; give --seeds or --vary as well");
   TrainOptions options = resumes ? resumed_options(arguments) : merge_options(layers);
   complete(options, arguments);
+  if (!resumes && !published) refuse_unused(layers.back(), {options});
   for (const char* option : {"model", "write_schema"}) require_new_file(arguments, option);
   // With --model alone nothing but the model is left.
   const bool has_folder = resumes || !arguments.has("model") || arguments.has("out") || arguments.has("OUT");
@@ -313,6 +308,9 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     checkpoint.emplace(options.checkpoint_every > 0 ? options.checkpoint_every : options.n_epochs + 1);
   const StopToken& stop = stop_on_signals();
   RunLog log(console);
+  if (published)
+    for (const std::string& unused : unused_options(layers.back(), {options}))
+      log.message(LogLevel::warning, unused);
   std::optional<RunFolder> folder;
   std::future<void> pictures;  // what drawing needs comes while the network trains
   const auto on_resolved = [&](const TrainOptions& resolved) {
@@ -374,7 +372,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
 }  // namespace
 
 int run_train(const Arguments& arguments, Console& console) {
-  return train_with(arguments, option_layers(arguments, ""), console);
+  return train_with(arguments, option_layers(arguments, ""), arguments.has("NETWORK"), console);
 }
 
 int run_baseline_semidgm(const Arguments& arguments, Console& console) {
@@ -400,23 +398,23 @@ int run_baseline_semidgm(const Arguments& arguments, Console& console) {
   layers.insert(layers.begin(),
                 OptionLayer{{find_train_option("method"),
                              std::string(*kind == GenerativeKind::m2 ? "dgm_m2" : "dgm_m1m2"), "NETWORK"}});
-  return train_with(arguments, layers, console);
+  return train_with(arguments, layers, true, console);
 }
 
 int run_baseline_ocsvm(const Arguments& arguments, Console& console) {
-  return train_with(arguments, option_layers(arguments, "oc_svm"), console);
+  return train_with(arguments, option_layers(arguments, "oc_svm"), true, console);
 }
 
 int run_baseline_isoforest(const Arguments& arguments, Console& console) {
-  return train_with(arguments, option_layers(arguments, "isolation_forest"), console);
+  return train_with(arguments, option_layers(arguments, "isolation_forest"), true, console);
 }
 
 int run_baseline_kde(const Arguments& arguments, Console& console) {
-  return train_with(arguments, option_layers(arguments, "kde"), console);
+  return train_with(arguments, option_layers(arguments, "kde"), true, console);
 }
 
 int run_baseline_ssad(const Arguments& arguments, Console& console) {
-  return train_with(arguments, option_layers(arguments, "ssad"), console);
+  return train_with(arguments, option_layers(arguments, "ssad"), true, console);
 }
 
 }  // namespace deepsad::cli

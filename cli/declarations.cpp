@@ -29,7 +29,7 @@ constexpr const char* kTrainDetails =
     "  deepsad train glyphs --n-known-outlier-classes 1 --ratio-known-outlier 0.05\n"
     "  deepsad train mnist --normal-class 3 --data-dir DATA --preset paper\n"
     "  deepsad train --config RUN/config.json\n"
-    "  deepsad train cardio --seeds 1-10 --vary eta=0.1,1,10\n"
+    "  deepsad train cardio --seeds 1-10 --vary lr=0.001,0.0001\n"
     "\n"
     "With NETWORK, OUT and DATA it takes the arguments of the published Deep SAD program.";
 

@@ -24,8 +24,8 @@ struct VariedRun {
 using SuggestOptions = std::function<OptionLayer(const TrainOptions&)>;
 
 /// Every combination of the values of the --vary options ("eta=0.1,1") with every seed of --seeds, seeds
-/// innermost; `layers` are config file and command line. Without --seeds there is one seed: that of --seed,
-/// or a drawn one.
+/// innermost; `layers` are config file and command line, the latter last. Without --seeds there is one seed:
+/// that of --seed, or a drawn one.
 /// @throws InvalidArgument naming option and value.
 [[nodiscard]] std::vector<VariedRun> grid_runs(const Arguments& arguments,
                                                const std::vector<OptionLayer>& layers,

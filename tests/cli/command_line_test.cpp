@@ -169,8 +169,8 @@ TEST(Spelling, UnderscoresAndDashesAreTheSame) {
 
 TEST(Spelling, ListsBooleansAndNegativeNumbers) {
   const Json config =
-      resolved(brief({"--lr_milestone", "1", "--lr-milestone", "2,3", "--pretrain", "False", "--strict", "no",
-                      "--seed", "-1", "--threads", "1", "--n_jobs_dataloader", "4"}));
+      resolved({"toy2d", "--n_epochs", "1", "--lr_milestone", "1", "--lr-milestone", "2,3", "--pretrain",
+                "False", "--strict", "no", "--seed", "-1", "--threads", "1", "--n_jobs_dataloader", "4"});
   EXPECT_EQ(config.at("lr_milestone"), Json({1, 2, 3}));
   EXPECT_EQ(config.at("pretrain"), false);
   EXPECT_EQ(config.at("strict"), false);

@@ -17,8 +17,10 @@ namespace fs = std::filesystem;
 // A trained model in the folder. @return its path
 std::string train(const TemporaryFolder& folder, const std::string& name, const std::string& seed = "1",
                   const std::string& method = "deep_sad") {
-  const Outcome outcome = run_deepsad({"train", "toy2d", "--n-epochs", "2", "--ae-n-epochs", "1", "--out",
-                                       folder.path(name), "--quiet", "--seed", seed, "--method", method});
+  std::vector<std::string> words{"train", "toy2d",    "--out", folder.path(name), "--quiet", "--seed",
+                                 seed,    "--method", method};
+  if (method != "isolation_forest") words.insert(words.end(), {"--n-epochs", "2", "--ae-n-epochs", "1"});
+  const Outcome outcome = run_deepsad(words);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   return folder.path(name + "/model.safetensors");
 }

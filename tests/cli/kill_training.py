@@ -16,16 +16,17 @@ import sys
 import tempfile
 import time
 
+TRAINING, AUTOENCODER, VAE = ["--n-epochs", "200"], ["--ae-n-epochs", "150"], ["--vae-n-epochs", "150"]
 METHODS = {
-    "deep_sad": [],
-    "deep_svdd": ["--objective", "soft-boundary"],
-    "autoencoder": [],
-    "vae": [],
-    "dgm_m2": [],
-    "dgm_m1m2": [],
-    "classifier": [],
+    "deep_sad": [*TRAINING, *AUTOENCODER],
+    "deep_svdd": ["--objective", "soft-boundary", *TRAINING, *AUTOENCODER],
+    "autoencoder": AUTOENCODER,
+    "vae": VAE,
+    "dgm_m2": TRAINING,
+    "dgm_m1m2": [*TRAINING, *VAE],
+    "classifier": TRAINING,
 }
-EPOCHS = ["--n-epochs", "200", "--ae-n-epochs", "150", "--vae-n-epochs", "150", "--patience", "60"]
+PATIENCE = ["--patience", "60"]
 LABELS = ["--n-known-outlier-classes", "1", "--ratio-known-outlier", "0.05", "--seed", "3"]
 
 
@@ -59,7 +60,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for method, options in METHODS.items():
             whole, broken = os.path.join(folder, method), os.path.join(folder, method + "-broken")
-            command = [arguments.program, "train", "toy2d", "--method", method, *options, *EPOCHS, *LABELS, "--quiet"]
+            command = [arguments.program, "train", "toy2d", "--method", method, *options, *PATIENCE, *LABELS, "--quiet"]
             begin = time.monotonic()
             run([*command, "--out", whole])
             seconds = time.monotonic() - begin

@@ -199,8 +199,8 @@ TEST_F(OwnFile, GoesOnAfterABreakToTheSameBits) {
 }
 
 TEST_F(OwnFile, ASchemaIsWrittenEditedAndGivenBack) {
-  ASSERT_EQ(run(brief("orders.csv",
-                      {"--method", "isolation_forest", "--write-schema", "orders.toml", "-o", "first"}))
+  ASSERT_EQ(run({"train", "orders.csv", "--method", "isolation_forest", "--seed", "5", "--write-schema",
+                 "orders.toml", "-o", "first"})
                 .exit_code,
             0);
   std::string schema = read_text(path("orders.toml"));
@@ -208,8 +208,8 @@ TEST_F(OwnFile, ASchemaIsWrittenEditedAndGivenBack) {
   const std::size_t at = schema.find("kind = \"one_hot\"", schema.find("name = \"country\""));
   schema.replace(at, std::string("kind = \"one_hot\"").size(), "kind = \"ordinal\"");
   write_text(path("orders.toml"), schema);
-  const Outcome outcome =
-      run(brief("orders.csv", {"--method", "isolation_forest", "--schema", "orders.toml", "-o", "second"}));
+  const Outcome outcome = run({"train", "orders.csv", "--method", "isolation_forest", "--seed", "5",
+                               "--schema", "orders.toml", "-o", "second"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(run({"inspect", "second"}).out, HasSubstr("ordinal"));
   write_text(path("orders.toml"), schema + "\n[[column]]\nname = \"x\"\nkind = \"nomber\"\n");

@@ -15,7 +15,16 @@ using ::testing::StartsWith;
 namespace fs = std::filesystem;
 
 std::vector<std::string> toy(std::vector<std::string> more) {
-  std::vector<std::string> words{"train", "toy2d", "--n-epochs", "2", "--ae-n-epochs", "2"};
+  std::vector<std::string> words{"train",
+                                 "toy2d",
+                                 "--n-epochs",
+                                 "2",
+                                 "--ae-n-epochs",
+                                 "2",
+                                 "--n-known-outlier-classes",
+                                 "1",
+                                 "--ratio-known-outlier",
+                                 "0.05"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -85,6 +94,9 @@ TEST(TrainGrid, RefusesWhatItCannotMean) {
       {{"--vary", "eta=1", "--vary", "eta=2"}, "--vary eta: given twice"},
       {{"--vary", "lr_milestone=1,2"}, "an option that is a list cannot be varied"},
       {{"--vary", "seed=1,2"}, "use --seeds"},
+      {{"--vary", "kappa=1,2"},
+       "--vary kappa: has no effect in any of the runs: method deep_sad does not use"},
+      {{"--seeds", "1-2", "--bandwidth", "1"}, "--bandwidth: has no effect in any of the runs"},
       {{"--jobs", "2"}, "give --seeds or --vary"},
       {{"--seeds", "1-2", "--checkpoint-every", "3"}, "checkpoint_every: is for one run"},
       {{"--seeds", "1", "--jobs", "two"}, "--jobs: got \"two\""},

@@ -190,13 +190,16 @@ def check_generative_imports():
 
 def check_exports():
     images, digits = mnist_test()
-    quick = ["--n-epochs", 3, "--ae-n-epochs", 2, "--vae-n-epochs", 2, "--seed", SEED, "--data-dir", data, "--quiet"]
+    quick = ["--seed", SEED, "--data-dir", data, "--quiet"]
+    epochs = {"deep_sad": {"n": 3, "ae-n": 2}, "deep_svdd": {"n": 3, "ae-n": 2}, "autoencoder": {"ae-n": 2}, "classifier": {"n": 3},
+              "vae": {"vae-n": 2}, "dgm_m2": {"n": 3}, "dgm_m1m2": {"n": 3, "vae-n": 2}}
     labelled = ["--ratio-known-outlier", 0.02, "--n-known-outlier-classes", 1]
     for name, method in (("cardio", "deep_sad"), ("mnist", "deep_sad"), ("thyroid", "deep_svdd"), ("mnist", "dgm_m1m2"),
                          ("cardio", "dgm_m2"), ("cardio", "autoencoder"), ("cardio", "classifier"), ("cardio", "vae")):
         run = work / f"run-{name}-{method}"
         compat = ["--compat", "reference"] if name == "cardio" and method in ("deep_sad", "dgm_m2") else []
-        deepsad("train", name, "--method", method, "--out", run, *quick, *labelled, *compat)
+        short = [word for phase, n in epochs[method].items() for word in (f"--{phase}-epochs", n)]
+        deepsad("train", name, "--method", method, "--out", run, *short, *quick, *labelled, *compat)
         model, checkpoint = run / "model.safetensors", work / f"{name}-{method}.tar"
         deepsad("export", model, "--to", "torch", "-o", checkpoint)
         content = torch.load(checkpoint)
