@@ -106,19 +106,18 @@ void register_pooled(const Layer& layer) {
   register_kernel("winograd1d_forward_pool/" + layer.name, flops(s), 0, forward, prepare);
   const float* statistics = data->statistics.data();
   const auto backward = [=](const float* y) {
-    kernels::winograd1d_weight_gradient_unpool(
-        s, data->x.data(),
-        {y, data->pooled.data(), data->winner.data(), statistics, statistics, statistics, statistics, kLanes,
-         data->packed.data()},
-        data->dw.data(), data->scratch.data());
+    kernels::winograd1d_weight_gradient_unpool(s, data->x.data(),
+                                               {y, data->pooled.data(), data->winner.data(), statistics,
+                                                statistics, statistics, statistics, kLanes, data->w.data()},
+                                               data->dw.data(), data->scratch.data());
   };
   register_kernel(
       "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0, [=] { backward(data->y.data()); },
       prepare);
   if (s.in_channels > 1) return;
   register_kernel(
-      "winograd1d_weight_gradient_unpool_recompute/" + layer.name, flops(s), 0, [=] { backward(nullptr); },
-      prepare);
+      "winograd1d_weight_gradient_unpool_without_output/" + layer.name, flops(s), 0,
+      [=] { backward(nullptr); }, prepare);
 }
 
 void register_layer(const Layer& layer) {

@@ -130,9 +130,8 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(std::size_t n_threads, std::size_t n_pools)
-    : state_(std::make_unique<State>(n_threads == 0 ? available_processors() : n_threads)),
-      n_pools_(n_pools) {
+ThreadPool::ThreadPool(std::size_t n_threads)
+    : state_(std::make_unique<State>(n_threads == 0 ? available_processors() : n_threads)) {
   const std::size_t n = state_->shares.size();
   state_->threads.reserve(n - 1);
   for (std::size_t worker = 1; worker < n; ++worker) {

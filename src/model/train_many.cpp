@@ -131,7 +131,7 @@ class Runner {
 
   void work(std::size_t job) noexcept {
     try {
-      ThreadPool pool(plan_.threads_per_run, plan_.n_jobs);
+      ThreadPool pool(plan_.threads_per_run);
       while (!stop_.stop_requested()) {
         const NextRun run = next(job);
         if (run.position) {

@@ -66,9 +66,13 @@ class ConvolutionGradient {
   ConvolutionGradient() = default;
   explicit ConvolutionGradient(const kernels::ConvShape& shape)
       : shape_(shape), winograd_(uses_winograd<T>(shape)) {}
-  /// Whether run_unpool() serves the shape, and whether it can do without the convolution's output.
+  /// Whether run_unpool() serves the shape, and whether it is to do without the convolution's output: the
+  /// sums that take its place grow with the pairs of input channels.
   [[nodiscard]] bool unpools() const { return winograd_; }
-  [[nodiscard]] bool unpools_from_input() const { return winograd_ && shape_.in_channels == 1; }
+  [[nodiscard]] bool unpools_without_output() const {
+    return winograd_ && kernels::winograd1d_unpools_without_output(shape_) &&
+           3 * shape_.in_channels * shape_.in_channels <= shape_.out_channels;
+  }
   [[nodiscard]] std::size_t scratch_size() const {
     if (unpools()) return kernels::winograd1d_unpool_scratch_size(shape_);
     return winograd_ ? kernels::winograd1d_gradient_scratch_size(shape_) : 0;

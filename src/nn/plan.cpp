@@ -23,9 +23,6 @@ using kernels::kLanes;
 constexpr std::size_t kMaxBlocks = 16;
 // Below so many multiply-adds a step is over before sleeping threads have woken (some 20 microseconds).
 constexpr std::size_t kSerialProducts = 2'000'000;
-// What a step may hope to find again in a cache of the third level that it shares with others. Values between
-// layers that need more make it pay to compute some again (docs/kernels.md); the bits are the same.
-constexpr std::size_t kBytesOfCache = std::size_t{6} << 20;
 // Fixed pieces of the optimiser's work: which vector a parameter shares must not depend on the number of
 // threads.
 constexpr std::size_t kAdamChunk = 4096;
@@ -278,11 +275,10 @@ struct Plan<T>::Impl {
     }
     if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
     if (goes_back()) link();
-    const bool save_memory = edge_bytes() * pool->n_pools() > kBytesOfCache;
     for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
       auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
       auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
-      if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm, save_memory);
+      if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm);
     }
   }
 

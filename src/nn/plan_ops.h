@@ -186,9 +186,9 @@ class ConvOp final : public PlanOp<T> {
 
   /// Takes over what it can of the work of the batch norm and pool behind it: pooling its own output and
   /// taking its moments while they are made, and, in a first layer, making the gradient of that output where
-  /// it is used. An output that nobody reads then is not stored; save_memory: nor one that the backward pass
-  /// can compute again. Called when all places of data are known.
-  void fuse_with(BatchNormOp<T>* batch_norm, bool save_memory);
+  /// it is used. An output that nobody reads then is not stored. Called when all places of data
+  /// are known.
+  void fuse_with(BatchNormOp<T>* batch_norm);
 
  private:
   bool transposed_;
@@ -457,7 +457,7 @@ class BatchNormOp final : public PlanOp<T> {
   }
   /// packed: of the convolution in front.
   [[nodiscard]] kernels::PooledGradient pooled_gradient(
-      const GroupPlace<T>& place, const float* packed) const requires std::is_same_v<T, float> {
+      const GroupPlace<T>& place, const float* weights) const requires std::is_same_v<T, float> {
     return {.x = this->input->at(place.slot),
             .g = this->d_output->at(place.slot),
             .winner = winner_.at(place.slot),
@@ -466,7 +466,7 @@ class BatchNormOp final : public PlanOp<T> {
             .mean_g = mean_g_.data(),
             .mean_gx = mean_gx_.data(),
             .n_valid = place.n_valid,
-            .packed = packed};
+            .weights = weights};
   }
 
   AlignedBuffer<T> running_mean, running_var;
@@ -562,7 +562,7 @@ class BatchNormOp final : public PlanOp<T> {
 };
 
 template <class T>
-void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm, bool save_memory) {
+void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm) {
   if (!batch_norm->pooled()) return;
   if (forward_.pools()) {
     pool_ = batch_norm;
@@ -572,8 +572,8 @@ void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm, bool save_memory) {
     unpool_ = batch_norm;
     batch_norm->leave_unpooling();
   }
-  const bool computed_again = save_memory && unpool_ != nullptr && weight_gradient_.unpools_from_input();
-  const bool read = this->d_output != nullptr && !computed_again;  // not by a scoring plan
+  const bool read = this->d_output != nullptr &&  // not by a scoring plan
+                    !(unpool_ != nullptr && weight_gradient_.unpools_without_output());
   if (pool_ != nullptr && !read) this->output->release();
 }
 
@@ -599,7 +599,9 @@ void ConvOp<T>::backward(const GroupPlace<T>& place) {
         this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
     if constexpr (std::is_same_v<T, float>) {
       if (unpool_ != nullptr) {
-        weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place, forward_.packed()), dw, place.scratch);
+        weight_gradient_.run_unpool(
+            x, unpool_->pooled_gradient(place, this->parameters->weights.data() + weight_offset_), dw,
+            place.scratch);
         return;
       }
     }

@@ -399,44 +399,22 @@ TEST(Plan, RefusesWhatItCannotCompile) {
   EXPECT_THAT(compile({{4}, {{.kind = LayerKind::max_pool2d}}}, 1), ::testing::HasSubstr("wants a map"));
 }
 
-// Where the caches are shared with other runs, a first convolution's output is computed again.
-TEST(Plan, SavesMemoryBesideOtherRunsAndChangesNoBit) {
+// Of the largest map, the first convolution's output, nothing is kept.
+TEST(Plan, StoresNoOutputThatNobodyReads) {
+  if (kernels::active_isa() == kernels::Isa::scalar) GTEST_SKIP() << "the reference stores everything";
   const NetworkSpec spec = network_by_name("mnist_LeNet").encoder;
-  const Matrix<float> x = random_matrix<float>(100, n_elements(spec.input), 1);
-  const std::vector<float> center(output_shape(spec)[0], 0.1F);
-  std::vector<SemiLabel> semi(x.rows, SemiLabel::unlabelled);
-  semi[3] = SemiLabel::anomaly;
-  const DeepSadLoss<float> loss(center, semi, 1, 1e-6);
-  const auto trained = [&](ThreadPool& pool, std::size_t rows) {
-    Plan<float> plan(spec, x.rows, PlanMode::train, pool);
-    plan.load(initial_state(spec, 1, "test"));
-    for (int step = 0; step < 3; ++step) {
-      (void)plan.forward_backward(view(x), first_rows(rows), loss);
-      plan.update(1e-3F, 1e-6F);
-    }
-    return plan.state();
+  const auto bytes = [&](PlanMode mode, std::size_t rows) {
+    ThreadPool pool(1);
+    return Plan<float>(spec, rows, mode, pool).edge_bytes();
   };
-  ThreadPool alone(2), among_many(2, 50);
-  const auto bytes = [&](PlanMode mode, ThreadPool& pool) {
-    return Plan<float>(spec, x.rows, mode, pool).edge_bytes();
-  };
-  if (kernels::active_isa() != kernels::Isa::scalar) {
-    const std::size_t map = 8 * 28 * 28 * kernels::kLanes * sizeof(float);  // of the first convolution
-    EXPECT_GE(bytes(PlanMode::train, alone), bytes(PlanMode::train, among_many) + 7 * map);
-    EXPECT_LT(bytes(PlanMode::infer, alone), 2 * map) << "two threads, whose scores need no map";
-  }
-  for (const std::size_t rows : {100U, 37U}) {
-    const StateDict want = trained(alone, rows), got = trained(among_many, rows);
-    for (std::size_t i = 0; i < want.size(); ++i) EXPECT_EQ(got[i].values, want[i].values) << want[i].name;
-  }
+  const std::size_t map = 8 * 28 * 28 * kernels::kLanes * sizeof(float);
+  EXPECT_LT(bytes(PlanMode::train, 32) - bytes(PlanMode::train, 16), map) << "for each group";
+  EXPECT_LT(bytes(PlanMode::infer, 16), map);
 }
 
-class FirstNonFinite : public ::testing::TestWithParam<std::size_t> {};
-INSTANTIATE_TEST_SUITE_P(Pools, FirstNonFinite, ::testing::Values(1, 50));  // 50: memory is saved
-
-TEST_P(FirstNonFinite, NamesInputLayerOrTensor) {
+TEST(FirstNonFinite, NamesInputLayerOrTensor) {
   const NetworkSpec spec = network_by_name("mnist_LeNet").encoder;
-  ThreadPool pool(1, GetParam());
+  ThreadPool pool(1);
   Plan<float> plan(spec, 20, PlanMode::train, pool);
   const StateDict state = initial_state(spec, 3, "test");
   Matrix<float> x = random_matrix<float>(20, 784, 2);

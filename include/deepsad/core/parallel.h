@@ -17,16 +17,13 @@ namespace deepsad {
 class ThreadPool {
  public:
   /// @param n_threads 0 means as many as the process may use.
-  /// @param n_pools pools that work at the same time on independent things, this one among them: they share
-  ///   the caches, so that memory is to be saved; no result may depend on it
   /// @throws IoError if the system starts no more threads
-  explicit ThreadPool(std::size_t n_threads = 1, std::size_t n_pools = 1);
+  explicit ThreadPool(std::size_t n_threads = 1);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   [[nodiscard]] std::size_t n_threads() const;
-  [[nodiscard]] std::size_t n_pools() const { return n_pools_; }
 
   template <class F>
   void parallel_for(std::size_t n, F&& f) {
@@ -50,7 +47,6 @@ class ThreadPool {
   void run(std::size_t n, Function function, void* body);
   struct State;
   std::unique_ptr<State> state_;
-  std::size_t n_pools_;
 };
 
 /// Number of processors this process may run on (its affinity mask), at least 1.

@@ -68,16 +68,35 @@ constexpr std::size_t gradient_sums(const ConvShape& s) {
   return round_up(s.out_channels * s.in_channels * kTaps, kLanes);
 }
 
+/// Rows or columns at either edge of the input that not every tap reaches.
+constexpr std::size_t patch_edge(const ConvShape& s) {
+  return kTaps - 1 > s.padding ? kTaps - 1 - s.padding : 0;
+}
+/// Moments grow with the square of the channels.
+constexpr std::size_t kMostMomentChannels = 4;
+constexpr std::size_t kReach = kTaps - 1;
+constexpr std::size_t kPatchRow = 32;  // the taps of a channel, as whole vectors
+constexpr std::size_t kLags = 48;  // lags between taps of which one comes first, and a sum: as whole vectors
+/// Of PatchMoments: moments and sums of all strips in double; padded maps and the sums of a strip.
+constexpr std::size_t patch_moments_scratch(const ConvShape& s) {
+  constexpr std::size_t kDouble = sizeof(double) / sizeof(float);
+  const std::size_t edges = 2 * patch_edge(s), n = s.in_channels;
+  return kDouble * (n * (kTaps * kTaps * n + 1) * kPatchRow + kLags * (1 + 2 * edges + edges * edges)) +
+         (n * (s.height + kReach) * (s.width + 2 * kReach) + kLags) * kLanes;
+}
+
 /// Output channels that the weight gradient of a single input channel takes together at most.
 constexpr std::size_t kMostTogether = 2;
 constexpr std::size_t single_channel_scratch(const ConvShape& s) {
-  // Transformed x of a tile column, dy of the channels together and a row, one vector for each sum, the sums.
-  return kPoints * (gradient_rows(s) + 1) * kLanes + (kMostTogether * s.out_height + 1) * kOutputs * kLanes +
+  // Transformed x of a tile column, dy of the channels together, one vector for each sum, the sums.
+  return kPoints * (gradient_rows(s) + 1) * kLanes + kMostTogether * s.out_height * kOutputs * kLanes +
          s.out_channels * kPoints * kTaps * kLanes + kPoints * gradient_sums(s);
 }
 
 }  // namespace deepsad::kernels::winograd1d
 #endif
+
+#include "kernels/winograd1d/patch_moments-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace deepsad::kernels::HWY_NAMESPACE {
@@ -184,7 +203,6 @@ HWY_INLINE void prefetch_tile(const float* point, std::size_t row_step) {
 
 struct ForwardTile {
   std::array<const float*, kWindow> row;  // transformed input rows, channel 0
-  std::size_t point_step;                 // between the points of a row; only used if kApart
   std::size_t channels;
   const float* u;  // packed weights of the output channel: [input channel][point][kernel row]
   float* y;        // first output, or null: not wanted
@@ -205,9 +223,8 @@ struct Rows {
   static constexpr bool inside(std::size_t row) { return kTop <= row && row < kEnd; }
 };
 
-/// acc[p] <- the products of points kFirst .. kFirst + kCount - 1. kApart: the points of a row do not lie
-/// side by side, as in the weight gradient, and there is one channel.
-template <std::size_t kFirst, std::size_t kCount, class RowsInside, bool kApart>
+/// acc[p] <- the products of points kFirst .. kFirst + kCount - 1.
+template <std::size_t kFirst, std::size_t kCount, class RowsInside>
 HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoints][kTileRows]) {
   const D d;
   HWY_UNROLL(8)
@@ -217,12 +234,11 @@ HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoi
   }
   const float* u = t.u;
   std::size_t at = part * kVector;
-  const std::size_t point_step = kApart ? t.point_step : kLanes;
-  for (std::size_t c = 0; c < (kApart ? 1 : t.channels); ++c, at += kPointFloats, u += kPoints * kTaps) {
+  for (std::size_t c = 0; c < t.channels; ++c, at += kPointFloats, u += kPoints * kTaps) {
     HWY_UNROLL(8)
     for (std::size_t p = kFirst; p < kFirst + kCount; ++p) {
       V above = hn::Zero(d);
-      if constexpr (RowsInside::inside(0)) above = in_register(hn::Load(d, t.row[0] + at + p * point_step));
+      if constexpr (RowsInside::inside(0)) above = in_register(hn::Load(d, t.row[0] + at + p * kLanes));
       HWY_UNROLL(5)
       for (std::size_t k = 0; k < kTaps; ++k) {
         // The tap reads window row k for the tile's first row and row k + 1 for its second.
@@ -231,7 +247,7 @@ HWY_INLINE void add_points(const ForwardTile& t, std::size_t part, V (&acc)[kPoi
         const V weight = in_register(hn::Set(d, u[p * kTaps + k]));
         if (first) acc[p][0] = hn::MulAdd(weight, above, acc[p][0]);
         if (second) {
-          above = in_register(hn::Load(d, t.row[k + 1] + at + p * point_step));
+          above = in_register(hn::Load(d, t.row[k + 1] + at + p * kLanes));
           acc[p][1] = hn::MulAdd(weight, above, acc[p][1]);
         }
       }
@@ -283,16 +299,16 @@ HWY_INLINE void pool_tile(const ForwardTile& t, std::size_t part, const V (&out)
 }
 
 /// kWhole: all 2 x 4 outputs exist.
-template <bool kWhole, bool kPool, class RowsInside, bool kApart = false>
+template <bool kWhole, bool kPool, class RowsInside>
 HWY_NOINLINE void forward_tile(const ForwardTile& t) {
   const D d;
   for (std::size_t part = 0; part < kParts; ++part) {
     V acc[kPoints][kTileRows];
     if constexpr (kParts == 1) {
-      add_points<0, kPoints, RowsInside, kApart>(t, part, acc);
+      add_points<0, kPoints, RowsInside>(t, part, acc);
     } else {
-      add_points<0, kPoints / 2, RowsInside, kApart>(t, part, acc);
-      add_points<kPoints / 2, kPoints / 2, RowsInside, kApart>(t, part, acc);
+      add_points<0, kPoints / 2, RowsInside>(t, part, acc);
+      add_points<kPoints / 2, kPoints / 2, RowsInside>(t, part, acc);
     }
     V out[kTileRows][kOutputs];
     HWY_UNROLL(2)
@@ -660,10 +676,8 @@ void sum_pairs(const float* acc, std::size_t step, float* sums) {
 /// Output channels whose products are made together: as many as the registers hold.
 constexpr std::size_t kTogether = kParts == 1 ? kMostTogether : 1;
 
-/// The weight gradient with one input channel. fill(channel, column, n, v, v_step, g) writes dy of one output
-/// channel and of the n <= 4 columns from `column` on: [row][4 columns], zero in columns that do not exist; v
-/// is the transformed x of these columns, points v_step apart, from the row above the map's by the padding. A
-/// row behind the last may be written, too.
+/// The weight gradient with one input channel. fill(channel, column, n, g) writes dy of one output channel
+/// and of the n <= 4 columns from `column` on: [row][4 columns], zero in columns that do not exist.
 template <class Fill>
 HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, float* dw, float* scratch,
                                         Fill fill) {
@@ -673,7 +687,7 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
   const std::size_t sums_step = gradient_sums(s);
   float* const v = scratch;
   float* const g = v + kPoints * v_step;
-  float* const acc = g + kMostTogether * g_channel + kOutputs * kLanes;
+  float* const acc = g + kMostTogether * g_channel;
   float* const sums = acc + s.out_channels * kAccPerChannel;
   std::fill_n(v, kPoints * v_step, 0.0F);  // rows in the padding stay zero
   std::fill_n(acc, s.out_channels * kAccPerChannel, 0.0F);
@@ -686,7 +700,7 @@ HWY_INLINE void single_channel_gradient(const ConvShape& s, const float* x, floa
                    v + top * kLanes, kLanes, v_step);
     for (std::size_t o = 0, together = 0; o < s.out_channels; o += together) {
       together = std::min(kTogether, s.out_channels - o);
-      for (std::size_t k = 0; k < together; ++k) fill(o + k, column, n, v, v_step, g + k * g_channel);
+      for (std::size_t k = 0; k < together; ++k) fill(o + k, column, n, g + k * g_channel);
       float* const sum = acc + o * kAccPerChannel;
       if (together == kTogether) {
         pair_tiles<kTogether>(v, v_step, g, s.out_height, sum);
@@ -755,22 +769,46 @@ class UnpoolColumn {
     unpool(c, column, n, dy_.x + c * map + column * kLanes, row_step, fetch, out);
   }
 
-  /// From the transformed input v of the column, points v_step apart: the convolution once more.
-  HWY_NOINLINE void from_input(std::size_t c, std::size_t column, std::size_t n, const float* v,
-                               std::size_t v_step, float* out) const {
-    constexpr std::size_t kRow = kOutputs * kLanes;
-    using AllRows = Rows<0, kWindow>;  // v has rows of zeros in the padding
-    ForwardTile t{};
-    t.point_step = v_step;
-    t.u = dy_.packed + c * kPoints * kTaps;
-    t.y_row_step = kRow;
-    for (std::size_t i = 0; i < height_; i += kTileRows) {  // of an odd height one row too many
-      for (std::size_t k = 0; k < kWindow; ++k) t.row[k] = v + (i + k) * kLanes;
-      t.y = out + i * kRow;
-      forward_tile<true, false, AllRows, true>(t);
+  /// Without what is proportional to the output: inv_std (g - mean_g), g of the winners.
+  HWY_NOINLINE void from_winners(std::size_t c, std::size_t column, std::size_t n, float* out) const {
+    const D d;
+    const hn::RebindToSigned<D> d32;
+    const hn::Rebind<std::uint8_t, D> d8;
+    const V scale = hn::Set(d, dy_.inv_std[c]), constant = hn::Set(d, -dy_.inv_std[c] * dy_.mean_g[c]);
+    const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
+    const std::size_t windows = std::min(kOutputs / 2, pooled_width - std::min(pooled_width, column / 2));
+    if (height_ % 2 != 0 || windows < kOutputs / 2) {  // there are points in no window, or none
+      for (std::size_t i = 0; i < height_ * kOutputs; ++i) {
+        for (std::size_t part = 0; part < kParts; ++part) {
+          const V value = i % kOutputs < n ? hn::IfThenElseZero(valid_.part[part], constant) : hn::Zero(d);
+          hn::Store(value, d, out + i * kLanes + part * kVector);
+        }
+      }
     }
-    unpool(
-        c, column, n, out, kRow, [](std::size_t) {}, out);
+    const std::size_t map = c * pooled_height * pooled_width * kLanes;
+    for (std::size_t i = 0; i < pooled_height; ++i, out += 2 * kOutputs * kLanes) {
+      for (std::size_t j = 0; j < windows; ++j) {
+        const std::size_t at = map + (i * pooled_width + column / 2 + j) * kLanes;
+        // Of the next column, of which the processor does not see that it comes: no two rows lie in one
+        // piece.
+        hwy::Prefetch(dy_.g + at + kOutputs / 2 * kLanes);
+        hwy::Prefetch(dy_.winner + at + kOutputs / 2 * kLanes);
+        HWY_UNROLL(2)
+        for (std::size_t part = 0; part < kParts; ++part) {
+          const M valid = valid_.part[part];
+          const V others = hn::IfThenElseZero(valid, constant);
+          const V winner = hn::IfThenElseZero(
+              valid, hn::MulAdd(scale, hn::Load(d, dy_.g + at + part * kVector), constant));
+          const auto position = hn::PromoteTo(d32, hn::LoadU(d8, dy_.winner + at + part * kVector));
+          float* const to = out + 2 * j * kLanes + part * kVector;
+          HWY_UNROLL(4)
+          for (std::size_t k = 0; k < 4; ++k) {
+            const auto won = hn::RebindMask(d, hn::Eq(position, hn::Set(d32, static_cast<std::int32_t>(k))));
+            hn::Store(hn::IfThenElse(won, winner, others), d, to + (k / 2 * kOutputs + k % 2) * kLanes);
+          }
+        }
+      }
+    }
   }
 
  private:
@@ -885,32 +923,38 @@ HWY_INLINE void several_channels_gradient(const ConvShape& s, const float* x, fl
 void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const PooledGradient& dy,
                                        float* dw, float* scratch) noexcept {
   const UnpoolColumn unpool(s, dy);
+  const auto fill = [&](std::size_t o, std::size_t column, std::size_t n, float* out) {
+    if (dy.x == nullptr) {
+      unpool.from_winners(o, column, n, out);
+    } else {
+      unpool.from_memory(o, column, n, out);
+    }
+  };
   if (s.in_channels == 1) {
-    return single_channel_gradient(s, x, dw, scratch,
-                                   [&](std::size_t c, std::size_t column, std::size_t n, const float* v,
-                                       std::size_t v_step, float* out) {
-                                     if (dy.x == nullptr) {
-                                       unpool.from_input(c, column, n, v, v_step, out);
-                                     } else {
-                                       unpool.from_memory(c, column, n, out);
-                                     }
-                                   });
+    single_channel_gradient(s, x, dw, scratch, fill);
+  } else {
+    constexpr std::size_t kRow = kOutputs * kLanes;
+    float* const made = scratch;  // dy of one channel and tile column: stays in the first-level cache
+    several_channels_gradient(
+        s, x, dw, scratch + s.out_height * kRow,
+        [&](std::size_t o, std::size_t column, std::size_t n, float* out, std::size_t point_step) {
+          fill(o, column, n, made);
+          transform_gradient_rows(s.out_height, made, kRow, kOutputs, out, point_step);
+        });
   }
-  constexpr std::size_t kRow = kOutputs * kLanes;
-  float* const made = scratch;  // dy of one channel and tile column: stays in the first-level cache
-  several_channels_gradient(
-      s, x, dw, scratch + s.out_height * kRow,
-      [&](std::size_t o, std::size_t column, std::size_t n, float* out, std::size_t point_step) {
-        unpool.from_memory(o, column, n, made);
-        transform_gradient_rows(s.out_height, made, kRow, kOutputs, out, point_step);
-      });
+  if (dy.x != nullptr) return;
+  const PatchMoments moments(s, x, dy.n_valid, scratch);
+  const std::size_t step = s.in_channels * kTaps * kTaps;
+  for (std::size_t o = 0; o < s.out_channels; ++o) {
+    const double inv_std = dy.inv_std[o], slope = -inv_std * inv_std * dy.mean_gx[o];
+    moments.add_affine(-slope * dy.mean[o], slope, dy.weights + o * step, dw + o * step);
+  }
 }
 
 void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
                                 float* scratch) noexcept {
   if (s.in_channels == 1) {
-    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, const float*, std::size_t,
-                          float* out) {
+    const auto copy = [&](std::size_t c, std::size_t column, std::size_t n, float* out) {
       for (std::size_t i = 0; i < s.out_height; ++i, out += kOutputs * kLanes) {
         std::copy_n(dy + ((c * s.out_height + i) * s.out_width + column) * kLanes, n * kLanes, out);
         std::fill_n(out + n * kLanes, (kOutputs - n) * kLanes, 0.0F);
@@ -957,10 +1001,16 @@ std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
          gradient_columns(s) * kPointFloats * (gradient_rows(s) + s.out_channels * s.out_height);
 }
 
+bool winograd1d_unpools_without_output(const ConvShape& s) noexcept {
+  const std::size_t edges = 2 * patch_edge(s);
+  return s.in_channels <= kMostMomentChannels && s.padding < kTaps && s.height >= edges && s.width >= edges;
+}
+
 std::size_t winograd1d_unpool_scratch_size(const ConvShape& s) noexcept {
-  // Of several channels, dy of a tile column on top. The reference stores all of dy.
-  return std::max(winograd1d_gradient_scratch_size(s) + s.out_height * kOutputs * kLanes,
-                  s.out_channels * s.out_height * s.out_width * kLanes);
+  // Of several channels, dy of a tile column on top. The reference stores all of dy, and weights.
+  const std::size_t moments = winograd1d_unpools_without_output(s) ? patch_moments_scratch(s) : 0;
+  return std::max({winograd1d_gradient_scratch_size(s) + s.out_height * kOutputs * kLanes, moments,
+                   s.out_channels * s.out_height * s.out_width * kLanes + conv2d_packed_size(s)});
 }
 
 void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float* packed) noexcept {

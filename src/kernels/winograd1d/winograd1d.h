@@ -47,17 +47,19 @@ void winograd1d_weight_gradient(const ConvShape& shape, const float* x, const fl
 /// The gradient at the output of a convolution behind which stand a 2x2 max pool and a batch norm: what
 /// batch_norm_backward_unpool (batch_norm.h) would make of these.
 struct PooledGradient {
-  const float* x;  ///< output of the convolution; null, with one input channel: it is computed again
+  const float* x;  ///< output of the convolution; null, where winograd1d_unpools_without_output()
   const float* g;
   const std::uint8_t* winner;
   const float *mean, *inv_std, *mean_g, *mean_gx;
   std::size_t n_valid;
-  const float* packed = nullptr;  ///< weights of the forward pass; only where x is null
+  const float* weights = nullptr;  ///< [out_channels][in_channels][25]; only where x is null
 };
 
-/// As winograd1d_weight_gradient, with a dy that is never stored. Computing the convolution's output again
-/// (the same bits) costs no more than to read it back from beyond the second-level cache, and a batch's maps
-/// keep out of the caches what else they would have held.
+/// As winograd1d_weight_gradient, with a dy that is never stored. Nor need the output y = w . patch be: dy is
+/// g at the winners plus an affine map a + b y, and sum (a + b y) patch = a sum patch + b (sum patch patch^T)
+/// w, which of few channels costs less than to store and read y. Served: at most 4 input channels, padding <
+/// 5, both sides at least 2 (4 - padding).
+[[nodiscard]] bool winograd1d_unpools_without_output(const ConvShape& shape) noexcept;
 [[nodiscard]] std::size_t winograd1d_unpool_scratch_size(const ConvShape& shape) noexcept;
 void winograd1d_weight_gradient_unpool(const ConvShape& shape, const float* x, const PooledGradient& dy,
                                        float* dw, float* scratch) noexcept;

@@ -39,7 +39,9 @@ void winograd1d_weight_gradient_unpool(const ConvShape& s, const T* x, const Poo
                                        T* scratch) noexcept {
   const T* z = dy.x;
   if (z == nullptr) {
-    reference::conv2d_forward<T>(s, x, dy.packed, scratch);
+    T* const packed = scratch + s.out_channels * s.out_height * s.out_width * kLanes;
+    reference::conv2d_pack<T>(s, ConvWeights::as_is, dy.weights, packed);
+    reference::conv2d_forward<T>(s, x, packed, scratch);
     z = scratch;
   }
   reference::batch_norm_backward_unpool<T>(s.out_channels, s.out_height, s.out_width, dy.n_valid, z, dy.g,
