@@ -270,6 +270,15 @@ RunFolder claim_folder(const Arguments& arguments, const TrainOptions& options) 
 
 namespace {
 
+// Refuses options that no run looks at; the published programs take them, so that their commands get a
+// warning.
+// @param given the command line and what it varies
+void judge_unused(const OptionLayer& given, const std::vector<TrainOptions>& runs, bool published,
+                  RunLog& log) {
+  if (!published) return refuse_unused(given, runs);
+  for (const std::string& unused : unused_options(given, runs)) log.message(LogLevel::warning, unused);
+}
+
 // @param published whether the command is one of the published programs, which take options without a use
 int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layers, bool published,
                Console& console) {
@@ -285,6 +294,14 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
             "checkpoint_every: is for one run; the runs of --seeds and --vary begin anew, run by run");
       complete(run.options, arguments);
     }
+    OptionLayer given = layers.back();
+    std::vector<TrainOptions> options;
+    for (const VariedRun& run : runs) {
+      given.insert(given.end(), run.varied.begin(), run.varied.end());
+      options.push_back(run.options);
+    }
+    RunLog log(console);
+    judge_unused(given, options, published, log);
     for (const char* option : {"model", "write_schema"})
       if (arguments.has(option))
         throw InvalidArgument(fmt::format("--{} is for one run, not for --seeds and --vary", dashed(option)));
@@ -294,7 +311,6 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     throw InvalidArgument("--jobs is for several runs; give --seeds or --vary as well");
   TrainOptions options = resumes ? resumed_options(arguments) : merge_options(layers);
   complete(options, arguments);
-  if (!resumes && !published) refuse_unused(layers.back(), {options});
   for (const char* option : {"model", "write_schema"}) require_new_file(arguments, option);
   // With --model alone nothing but the model is left.
   const bool has_folder = resumes || !arguments.has("model") || arguments.has("out") || arguments.has("OUT");
@@ -308,9 +324,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     checkpoint.emplace(options.checkpoint_every > 0 ? options.checkpoint_every : options.n_epochs + 1);
   const StopToken& stop = stop_on_signals();
   RunLog log(console);
-  if (published)
-    for (const std::string& unused : unused_options(layers.back(), {options}))
-      log.message(LogLevel::warning, unused);
+  if (!resumes) judge_unused(layers.back(), {options}, published, log);
   std::optional<RunFolder> folder;
   std::future<void> pictures;  // what drawing needs comes while the network trains
   const auto on_resolved = [&](const TrainOptions& resolved) {

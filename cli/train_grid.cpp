@@ -17,7 +17,6 @@
 #include "deepsad/experiment/grid.h"
 #include "deepsad/model/options_file.h"
 #include "deepsad/model/train_many.h"
-#include "deepsad/model/unused_options.h"
 #include "deepsad/report/run_report.h"
 #include "deepsad/storage/run_folder.h"
 #include "run_log.h"
@@ -160,7 +159,6 @@ std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<O
     if (n > kMaxRuns) throw InvalidArgument(fmt::format("--vary: more than {} runs", kMaxRuns));
   }
   std::vector<VariedRun> runs;
-  OptionLayer given = layers.back();  // by hand: the command line and what it varies
   for (std::size_t k = 0; k < n; ++k) {
     VariedRun run;
     std::vector<OptionLayer> all = layers;
@@ -182,7 +180,7 @@ std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<O
       }
       run.setting += fmt::format("{}{}-{}", run.setting.empty() ? "" : "_", option.name, folder_word(value));
     }
-    given.insert(given.end(), varied.begin(), varied.end());
+    run.varied = varied;
     all.push_back(std::move(varied));
     run.options = merge_options(all);
     // Without --seeds all settings have the same seed, so that they differ in nothing else.
@@ -198,9 +196,6 @@ std::vector<VariedRun> grid_runs(const Arguments& arguments, const std::vector<O
   for (const VariedRun& run : runs)
     if (!names.insert(run.name).second)
       throw InvalidArgument(fmt::format("--vary: the same value is given twice ({})", run.name));
-  std::vector<TrainOptions> options;
-  for (const VariedRun& run : runs) options.push_back(run.options);
-  refuse_unused(given, options);
   return runs;
 }
 

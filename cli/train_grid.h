@@ -18,6 +18,7 @@ struct VariedRun {
   std::string setting;  ///< "eta-0.1_nu-0.2"; "" if nothing but the seed varies
   std::string name;     ///< folder in the grid's folder: "eta-0.1_nu-0.2_seed-3"
   TrainOptions options;
+  OptionLayer varied;  ///< what --vary gives it
 };
 
 /// What an option layer below all others says of a run; empty: nothing.

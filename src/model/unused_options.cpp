@@ -57,7 +57,7 @@ const std::vector<OfMethods>& options_of_methods() {
       {{"n_estimators", "max_samples", "contamination"}, {"isolation_forest"}},
       {{"exclude_labelled_anomalies"}, {"oc_svm", "kde", "isolation_forest"}},
       {{"log_variance", "kl"}, {"vae", "dgm_m2", "dgm_m1m2"}},
-      {{"score_samples"}, {"vae"}},
+      {{"score_samples"}, {"vae", "dgm_m1m2"}},
       {{"dgm_alpha", "dgm_weights"}, {"dgm_m2", "dgm_m1m2"}},
   };
   return table;
@@ -97,7 +97,6 @@ std::string why_unused_ae(const std::string& option, const TrainOptions& options
 // Of an option that the method has a use for: what else given takes it away.
 std::string why_overruled(const std::string& option, const TrainOptions& options) {
   const bool reference = options.compat == "reference", goes_on = !options.init.empty();
-  const bool is_svm = options.method == "oc_svm";
   const auto unless = [](bool overruled, std::string why) {
     return overruled ? std::move(why) : std::string();
   };
@@ -106,7 +105,7 @@ std::string why_overruled(const std::string& option, const TrainOptions& options
         !is_own_file(options.dataset) && !options.dataset.empty() && options.ratio_known_outlier == 0 &&
             options.ratio_known_normal == 0,
         "it weighs labelled rows, and there are none; give ratio_known_outlier or ratio_known_normal");
-  if (option == "nu" && is_svm) return unless(options.nu_grid, "nu_grid chooses it");
+  if (option == "nu" && options.method == "oc_svm") return "";  // nu_grid, too, falls back on it
   if (option == "nu" || option == "warm_up_epochs") {
     if (options.objective != "soft-boundary") return "objective is one-class; give objective soft-boundary";
     return unless(option != "nu" && goes_on, "the radius of a model gone on from (init) needs no warming up");
@@ -120,11 +119,8 @@ std::string why_overruled(const std::string& option, const TrainOptions& options
     if (goes_on) return "a model gone on from (init) is not pretrained";
     return unless(!options.pretrain, "pretrain is false");
   }
-  const bool has_width = resolved_kernel(options) != "linear";
-  if (option == "gamma") return unless(!has_width, "the linear kernel has no width");
-  if (option == "selection")
-    return unless(!(has_width && options.gamma == "grid") && !(is_svm && options.nu_grid),
-                  "nothing is chosen: neither gamma is grid nor nu_grid true");
+  if (option == "gamma")
+    return unless(resolved_kernel(options) == "linear", "the linear kernel has no width");
   if (option == "bandwidth")
     return unless(options.grid_search_cv, "grid_search_cv is true and chooses it; give grid_search_cv false");
   return "";
@@ -159,7 +155,10 @@ std::string why_unused(const std::string& option, const TrainOptions& options) {
   if (name.starts_with("ae_")) return why_unused_ae(name, options);
   if (name.starts_with("vae_")) {
     static const Names methods{"vae", "dgm_m1m2"};
-    return holds(methods, options.method) ? "" : belongs_to(methods, options);
+    if (!holds(methods, options.method)) return belongs_to(methods, options);
+    return options.method == "dgm_m1m2" && !options.init.empty()
+               ? "the VAE of a model gone on from (init) stays as it is"
+               : "";
   }
   if (name == "patience" || name == "validation_share" || name == "leaky_relu_slope")
     return why_unused_by_networks(name, options);
@@ -171,12 +170,18 @@ std::vector<std::string> unused_options(const OptionLayer& given, const std::vec
   for (const OptionAssignment& assignment : given) {
     const std::string& name = assignment.option->name;
     if (std::holds_alternative<std::monostate>(assignment.value)) continue;
-    if (name == "pretrain" && assignment.value == OptionValue(false)) continue;
-    const auto uses = [&](const TrainOptions& options) { return why_unused(name, options).empty(); };
-    if (std::any_of(runs.begin(), runs.end(), uses)) continue;
+    if ((name == "pretrain" || name == "transfer") && assignment.value == OptionValue(false)) continue;
+    std::vector<std::string> reasons;
+    bool used = false;
+    for (const TrainOptions& options : runs) {
+      std::string why = why_unused(name, options);
+      used = used || why.empty();
+      if (std::find(reasons.begin(), reasons.end(), why) == reasons.end()) reasons.push_back(std::move(why));
+    }
+    if (used) continue;
     unused.push_back(fmt::format("{}: has no effect{}: {}", assignment.place,
                                  runs.size() == 1 ? "" : " in any of the runs",
-                                 why_unused(name, runs.front())));
+                                 fmt::join(reasons, "; other runs: ")));
   }
   return unused;
 }

@@ -33,7 +33,6 @@ class PackedConvolution {
   [[nodiscard]] std::size_t scratch_size() const {
     return winograd_ ? kernels::winograd1d_pool_scratch_size(shape_) : 0;
   }
-  [[nodiscard]] const T* packed() const { return packed_.data(); }
   void pack(kernels::ConvWeights form, const T* w) {
     if constexpr (std::is_same_v<T, float>) {
       if (winograd_) return kernels::winograd1d_pack(shape_, form, w, packed_.data());

@@ -455,7 +455,7 @@ class BatchNormOp final : public PlanOp<T> {
             .mean = training() ? &group_mean_[place.group * channels_] : nullptr,
             .m2 = training() ? &group_m2_[place.group * channels_] : nullptr};
   }
-  /// packed: of the convolution in front.
+  /// weights: of the convolution in front.
   [[nodiscard]] kernels::PooledGradient pooled_gradient(
       const GroupPlace<T>& place, const float* weights) const requires std::is_same_v<T, float> {
     return {.x = this->input->at(place.slot),

@@ -76,6 +76,14 @@ TEST(TrainGrid, AFailedRunIsARowAndExitCode1) {
               HasSubstr("ratio_pollution-0.9_seed-1,ratio_pollution-0.9,1,,,,,"));
 }
 
+TEST(TrainGrid, PublishedCommandsMayHoldOptionsWithoutEffect) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run_deepsad({"baseline", "kde", "toy2d", folder.path("grid"), folder.path(""),
+                                       "--bandwidth", "2", "--seeds", "1-2"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("--bandwidth: has no effect in any of the runs"));
+}
+
 TEST(TrainGrid, RefusesWhatItCannotMean) {
   const struct {
     std::vector<std::string> words;

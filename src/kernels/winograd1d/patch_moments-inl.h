@@ -53,7 +53,8 @@ constexpr auto kLagOf = [] {
 }();
 
 // Terms are all of one sign in images, and the gradient is the small rest of sums of them, so that these must
-// be precise: lanes of a strip in float, strips on top of each other, and all that comes after in double.
+// be precise: each lane is summed in float, strip by strip, and what is put together of the lanes' sums in
+// double.
 using DoubleD = hn::ScalableTag<double>;
 
 /// sums[j] += sum over i < n of a[i step] b[i step + first + j], vectors of points; first is -4 where kCount

@@ -812,7 +812,7 @@ class UnpoolColumn {
   }
 
  private:
-  /// z: the column's part of the convolution's output, rows row_step apart; may be out.
+  /// z: the column's part of the convolution's output, rows row_step apart; fetch(i) is called before row i.
   template <class Fetch>
   HWY_INLINE void unpool(std::size_t c, std::size_t column, std::size_t n, const float* z,
                          std::size_t row_step, Fetch fetch, float* out) const {
@@ -1003,7 +1003,11 @@ std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
 
 bool winograd1d_unpools_without_output(const ConvShape& s) noexcept {
   const std::size_t edges = 2 * patch_edge(s);
-  return s.in_channels <= kMostMomentChannels && s.padding < kTaps && s.height >= edges && s.width >= edges;
+  // Beside little padding, or in large maps, the sums would lose digits that the gradient needs: patches vary
+  // little about their mean there.
+  constexpr std::size_t kLeastPadding = 2, kLargestMap = 64;
+  return s.in_channels <= kMostMomentChannels && s.padding >= kLeastPadding && s.padding < kTaps &&
+         s.height >= edges && s.width >= edges && s.height <= kLargestMap && s.width <= kLargestMap;
 }
 
 std::size_t winograd1d_unpool_scratch_size(const ConvShape& s) noexcept {

@@ -57,8 +57,8 @@ struct PooledGradient {
 
 /// As winograd1d_weight_gradient, with a dy that is never stored. Nor need the output y = w . patch be: dy is
 /// g at the winners plus an affine map a + b y, and sum (a + b y) patch = a sum patch + b (sum patch patch^T)
-/// w, which of few channels costs less than to store and read y. Served: at most 4 input channels, padding <
-/// 5, both sides at least 2 (4 - padding).
+/// w, which of few channels costs less than to store and read y. Served: at most 4 input channels,
+/// padding 2 to 4, sides from 2 (4 - padding) to 64; elsewhere too many digits would cancel.
 [[nodiscard]] bool winograd1d_unpools_without_output(const ConvShape& shape) noexcept;
 [[nodiscard]] std::size_t winograd1d_unpool_scratch_size(const ConvShape& shape) noexcept;
 void winograd1d_weight_gradient_unpool(const ConvShape& shape, const float* x, const PooledGradient& dy,
