@@ -114,7 +114,7 @@ void register_pooled(const Layer& layer) {
   register_kernel(
       "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0, [=] { backward(data->y.data()); },
       prepare);
-  if (s.in_channels > 1) return;
+  if (!kernels::winograd1d_unpools_without_output(s)) return;
   register_kernel(
       "winograd1d_weight_gradient_unpool_without_output/" + layer.name, flops(s), 0,
       [=] { backward(nullptr); }, prepare);

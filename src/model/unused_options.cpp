@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string_view>
 
 #include "deepsad/core/error.h"
@@ -167,18 +168,20 @@ std::string why_unused(const std::string& option, const TrainOptions& options) {
 
 std::vector<std::string> unused_options(const OptionLayer& given, const std::vector<TrainOptions>& runs) {
   std::vector<std::string> unused;
+  std::set<const OptionDeclaration*> judged;  // what is varied is given once for each run
   for (const OptionAssignment& assignment : given) {
     const std::string& name = assignment.option->name;
     if (std::holds_alternative<std::monostate>(assignment.value)) continue;
     if ((name == "pretrain" || name == "transfer") && assignment.value == OptionValue(false)) continue;
+    if (!judged.insert(assignment.option).second) continue;
     std::vector<std::string> reasons;
-    bool used = false;
-    for (const TrainOptions& options : runs) {
+    const auto uses = [&](const TrainOptions& options) {
       std::string why = why_unused(name, options);
-      used = used || why.empty();
+      if (why.empty()) return true;
       if (std::find(reasons.begin(), reasons.end(), why) == reasons.end()) reasons.push_back(std::move(why));
-    }
-    if (used) continue;
+      return false;
+    };
+    if (std::any_of(runs.begin(), runs.end(), uses)) continue;
     unused.push_back(fmt::format("{}: has no effect{}: {}", assignment.place,
                                  runs.size() == 1 ? "" : " in any of the runs",
                                  fmt::join(reasons, "; other runs: ")));

@@ -16,7 +16,7 @@ namespace deepsad {
 [[nodiscard]] std::string why_unused(const std::string& option, const TrainOptions& options);
 
 /// The options that somebody gave although none of the runs looks at them, each with its reason: "PLACE: has
-/// no effect: ...". Not having a pretraining (pretrain = false, transfer = false) may
+/// no effect: ...", each option once. Not having a pretraining (pretrain = false, transfer = false) may
 /// always be said.
 /// @param given what was given by hand; config files of whole runs hold every option and do not belong here
 /// @param runs the resolved options of each run, at least one

@@ -761,12 +761,45 @@ class UnpoolColumn {
   /// From the stored output of the convolution.
   HWY_NOINLINE void from_memory(std::size_t c, std::size_t column, std::size_t n, float* out) const {
     const std::size_t map = height_ * width_ * kLanes, row_step = width_ * kLanes;
+    const float* z = dy_.x + c * map + column * kLanes;
     // What comes after the channels that are taken together.
     const float* ahead = dy_.x + (c + kTogether < channels_ ? (c + kTogether) * map + column * kLanes
                                                             : (column + kOutputs) * kLanes);
-    const auto fetch = [&](std::size_t i)
-                           DEEPSAD_KERNEL_LAMBDA { prefetch_tile(ahead + i * row_step, row_step); };
-    unpool(c, column, n, dy_.x + c * map + column * kLanes, row_step, fetch, out);
+    const D d;
+    const UnpoolChannel channel(dy_, c);
+    const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
+    // Two rows of four columns, kWhole: of which all exist and lie in two windows.
+    const auto fill = [&](std::size_t i, auto whole, float* to) DEEPSAD_KERNEL_LAMBDA {
+      constexpr bool kWhole = decltype(whole)::value;
+      prefetch_tile(ahead + i * row_step, row_step);
+      HWY_UNROLL(2)
+      for (std::size_t j = 0; j < kOutputs; j += 2) {
+        const bool has_window = kWhole || (i / 2 < pooled_height && (column + j) / 2 < pooled_width);
+        const std::size_t at = ((c * pooled_height + i / 2) * pooled_width + (column + j) / 2) * kLanes;
+        HWY_UNROLL(2)
+        for (std::size_t part = 0; part < kParts; ++part) {
+          const auto window =
+              has_window ? channel.window(dy_.g + at + part * kVector, dy_.winner + at + part * kVector)
+                         : channel.no_window();
+          HWY_UNROLL(4)
+          for (std::size_t k = 0; k < 4; ++k) {
+            const std::size_t row = k / 2, at_column = j + k % 2;
+            if (!kWhole && i + row >= height_) continue;
+            V value = hn::Zero(d);
+            if (kWhole || at_column < n) {
+              const float* from = z + (i + row) * row_step + at_column * kLanes + part * kVector;
+              value = channel.gradient(window, k, hn::Load(d, from), valid_.part[part]);
+            }
+            hn::Store(value, d, to + (row * kOutputs + at_column) * kLanes + part * kVector);
+          }
+        }
+      }
+    };
+    const std::size_t whole_rows =
+        n == kOutputs && (column + kOutputs) / 2 <= pooled_width ? 2 * pooled_height : 0;
+    std::size_t i = 0;
+    for (; i < whole_rows; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::true_type(), out);
+    for (; i < height_; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::false_type(), out);
   }
 
   /// Without what is proportional to the output: inv_std (g - mean_g), g of the winners.
@@ -812,47 +845,6 @@ class UnpoolColumn {
   }
 
  private:
-  /// z: the column's part of the convolution's output, rows row_step apart; fetch(i) is called before row i.
-  template <class Fetch>
-  HWY_INLINE void unpool(std::size_t c, std::size_t column, std::size_t n, const float* z,
-                         std::size_t row_step, Fetch fetch, float* out) const {
-    const D d;
-    const UnpoolChannel channel(dy_, c);
-    const std::size_t pooled_height = height_ / 2, pooled_width = width_ / 2;
-    // Two rows of four columns, kWhole: of which all exist and lie in two windows.
-    const auto fill = [&](std::size_t i, auto whole, float* to) DEEPSAD_KERNEL_LAMBDA {
-      constexpr bool kWhole = decltype(whole)::value;
-      fetch(i);
-      HWY_UNROLL(2)
-      for (std::size_t j = 0; j < kOutputs; j += 2) {
-        const bool has_window = kWhole || (i / 2 < pooled_height && (column + j) / 2 < pooled_width);
-        const std::size_t at = ((c * pooled_height + i / 2) * pooled_width + (column + j) / 2) * kLanes;
-        HWY_UNROLL(2)
-        for (std::size_t part = 0; part < kParts; ++part) {
-          const auto window =
-              has_window ? channel.window(dy_.g + at + part * kVector, dy_.winner + at + part * kVector)
-                         : channel.no_window();
-          HWY_UNROLL(4)
-          for (std::size_t k = 0; k < 4; ++k) {
-            const std::size_t row = k / 2, at_column = j + k % 2;
-            if (!kWhole && i + row >= height_) continue;
-            V value = hn::Zero(d);
-            if (kWhole || at_column < n) {
-              const float* from = z + (i + row) * row_step + at_column * kLanes + part * kVector;
-              value = channel.gradient(window, k, hn::Load(d, from), valid_.part[part]);
-            }
-            hn::Store(value, d, to + (row * kOutputs + at_column) * kLanes + part * kVector);
-          }
-        }
-      }
-    };
-    const std::size_t whole_rows =
-        n == kOutputs && (column + kOutputs) / 2 <= pooled_width ? 2 * pooled_height : 0;
-    std::size_t i = 0;
-    for (; i < whole_rows; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::true_type(), out);
-    for (; i < height_; i += 2, out += 2 * kOutputs * kLanes) fill(i, std::false_type(), out);
-  }
-
   PooledGradient dy_;
   std::size_t channels_, height_, width_;
   ValidLanes valid_;
