@@ -33,9 +33,13 @@ constexpr std::size_t folded_kernel(const UpsampleConvShape& s) {
 constexpr std::size_t phase_padding(const UpsampleConvShape& s, std::size_t phase) {
   return (s.padding + 1 - phase) / 2;
 }
-/// The folded tap of kernel row (or column) k.
+/// The folded tap of kernel row (or column) k is (k + shift) / 2, with a shift of 0 in one phase and of 1 in
+/// the other: phase + 2 phase_padding - padding.
+constexpr std::size_t phase_of_shift(const UpsampleConvShape& s, std::size_t shift) {
+  return (shift + s.padding) % 2;
+}
 constexpr std::size_t folded_tap(const UpsampleConvShape& s, std::size_t phase, std::size_t k) {
-  return (phase + k + 2 * phase_padding(s, phase) - s.padding) / 2;
+  return (k + phase_of_shift(s, phase)) / 2;
 }
 
 /// Phases whose windows begin on the same row and column, and are worked on together: all four if the padding
@@ -52,6 +56,14 @@ inline PhaseClass phase_class(const UpsampleConvShape& s, std::size_t index) {
   if (s.padding % 2 == 0) return {4, {0, 0, 1, 1}, {0, 1, 0, 1}, phase_padding(s, 0), phase_padding(s, 0)};
   const std::size_t a = index / 2, b = index % 2;
   return {1, {a}, {b}, phase_padding(s, a), phase_padding(s, b)};
+}
+/// The place of the folded kernel of an output's phase and an input channel among all of them: [class][output
+/// channel][phase][input channel].
+constexpr std::size_t folded_place(const UpsampleConvShape& s, std::size_t row, std::size_t column,
+                                   std::size_t o, std::size_t c) {
+  const std::size_t phase = 2 * row + column;
+  const std::size_t v = s.padding % 2 == 0 ? o * kMaxPhases + phase : phase * s.out_channels + o;
+  return v * s.in_channels + c;
 }
 
 }  // namespace deepsad::kernels::upsample_conv
@@ -180,27 +192,88 @@ HWY_NOINLINE void convolution_tile(const Tile& t) {
   }
 }
 
-struct TileKind {
-  void (*function)(const Tile&);
-  std::size_t channels, pixels;
-};
-
-/// The tile for `remaining` output channels and rows of `width` pixels; the packing asks it too, for the
-/// channels.
-TileKind tile_kind(std::size_t remaining, std::size_t width) {
-  const bool fives = (width + 4) / 5 * 5 < (width + 3) / 4 * 4;  // 14 = 3 x 5; 7 and 8 = 2 x 4
-  if constexpr (kParts == 1) {
-    if (remaining >= 4) {
-      return fives ? TileKind{convolution_tile<4, 5>, 4, 5} : TileKind{convolution_tile<4, 4>, 4, 4};
+/// The same for three taps a row and kPx pixels that all exist, of whose window the first kLeft and the last
+/// kRight columns lie outside the map.
+template <std::size_t kOc, std::size_t kPx, std::size_t kLeft, std::size_t kRight>
+HWY_NOINLINE void three_tap_tile(const Tile& t) {
+  constexpr std::size_t kTaps = 3, kWindow = kPx + kTaps - 1;
+  const D d;
+  const std::size_t pixel_step = t.in->pixel_step;
+  const std::ptrdiff_t corner = t.column * static_cast<std::ptrdiff_t>(pixel_step);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    V acc[kPx][kOc];
+    HWY_UNROLL(8)
+    for (std::size_t p = 0; p < kPx; ++p) {
+      HWY_UNROLL(8)
+      for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::Zero(d);
     }
-    if (remaining >= 2) return {convolution_tile<2, 8>, 2, 8};
-    return {convolution_tile<1, 8>, 1, 8};
-  } else {
-    if (remaining >= 2) {
-      return fives ? TileKind{convolution_tile<2, 5>, 2, 5} : TileKind{convolution_tile<2, 4>, 2, 4};
+    const float* w = t.w;
+    for (std::size_t c = 0; c < t.in->channels; ++c) {
+      for (std::size_t q = 0; q < t.in->phases; ++q, w += t.skipped_weights) {
+        const float* row =
+            t.in->data + c * t.in->channel_step + t.in->phase_offset[q] + t.row_offset + part * kVector;
+        HWY_UNROLL(1)
+        for (std::size_t a = 0; a < t.rows; ++a, row += t.in->row_step, w += kTaps * kOc) {
+          HWY_UNROLL(3)
+          for (std::size_t b = 0; b < kTaps; ++b) {
+            V weight[kOc];
+            HWY_UNROLL(8)
+            for (std::size_t o = 0; o < kOc; ++o) weight[o] = in_register(hn::Set(d, w[b * kOc + o]));
+            HWY_UNROLL(8)
+            for (std::size_t p = 0; p < kPx; ++p) {
+              if (p + b < kLeft || p + b >= kWindow - kRight) continue;
+              const V in = in_register(
+                  hn::Load(d, row + (corner + static_cast<std::ptrdiff_t>((p + b) * pixel_step))));
+              HWY_UNROLL(8)
+              for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
+            }
+          }
+        }
+      }
     }
-    return {convolution_tile<1, 8>, 1, 8};
+    HWY_UNROLL(8)
+    for (std::size_t p = 0; p < kPx; ++p) {
+      HWY_UNROLL(8)
+      for (std::size_t o = 0; o < kOc; ++o) {
+        float* to = t.y + t.y_offset[o] + p * t.y_pixel_step + part * kVector;
+        hn::Store(t.accumulate ? hn::Add(hn::Load(d, to), acc[p][o]) : acc[p][o], d, to);
+      }
+    }
   }
+}
+
+using TileFunction = void (*)(const Tile&);
+
+constexpr std::size_t kMostPixels = 4;  // of a tile
+constexpr std::size_t kMostChannels = kParts == 1 ? 4 : 2;
+/// Output channels of a tile where `remaining` are left. The packing asks, too.
+constexpr std::size_t tile_channels(std::size_t remaining) {
+  return remaining >= kMostChannels ? kMostChannels : remaining >= 2 ? 2 : 1;
+}
+
+/// The three-tap tile with `left` and `right` columns outside; nullptr if there is none.
+template <std::size_t kOc, std::size_t kPx>
+TileFunction three_tap_tile_for(std::size_t left, std::size_t right) {
+  static constexpr TileFunction kTiles[3][3] = {
+      {three_tap_tile<kOc, kPx, 0, 0>, three_tap_tile<kOc, kPx, 0, 1>, three_tap_tile<kOc, kPx, 0, 2>},
+      {three_tap_tile<kOc, kPx, 1, 0>, three_tap_tile<kOc, kPx, 1, 1>, nullptr},
+      {three_tap_tile<kOc, kPx, 2, 0>, nullptr, nullptr}};
+  return left <= 2 && right <= 2 ? kTiles[left][right] : nullptr;
+}
+
+/// For `pixels` pixels whose windows cover the columns [first, last) of a map of `width` columns.
+template <std::size_t kOc>
+TileFunction tile_for(std::size_t pixels, std::size_t kernel, std::ptrdiff_t first, std::ptrdiff_t last,
+                      std::ptrdiff_t width) {
+  TileFunction tile = nullptr;
+  if (kernel == 3) {
+    const auto left = static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, -first));
+    const auto right = static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, last - width));
+    if (pixels == 4) tile = three_tap_tile_for<kOc, 4>(left, right);
+    if (pixels == 3) tile = three_tap_tile_for<kOc, 3>(left, right);
+    if (pixels == 2) tile = three_tap_tile_for<kOc, 2>(left, right);
+  }
+  return tile != nullptr ? tile : convolution_tile<kOc, kMostPixels>;
 }
 
 /// out[v][i][j] = (or +=) sum over c, a, b of w[v][c][a][b] in[c][i + a - top][j + b - left]; c, v virtual.
@@ -212,13 +285,13 @@ const float* convolve(const PhasedMap<const float*>& in, const PhasedMap<float*>
   t.kernel = kernel;
   t.y_pixel_step = out.pixel_step;
   t.accumulate = accumulate;
-  constexpr std::size_t kMostChannels = 8;
   std::array<std::size_t, kMostChannels> offsets{};
   t.y_offset = offsets.data();
-  for (std::size_t v = 0; v < out.size();) {
-    const TileKind kind = tile_kind(out.size() - v, out.width);
-    for (std::size_t o = 0; o < kind.channels; ++o) offsets[o] = out.offset(v + o);
-    const std::size_t row_weights = kernel * kind.channels;
+  const std::size_t tiles = (out.width + kMostPixels - 1) / kMostPixels;  // of a row, of nearly equal sizes
+  for (std::size_t v = 0, channels = 0; v < out.size(); v += channels) {
+    channels = tile_channels(out.size() - v);
+    for (std::size_t o = 0; o < channels; ++o) offsets[o] = out.offset(v + o);
+    const std::size_t row_weights = kernel * channels;
     for (std::size_t i = 0; i < out.height; ++i) {
       const std::size_t first = i < top ? std::min(top - i, kernel) : 0;
       const std::size_t last =
@@ -227,15 +300,22 @@ const float* convolve(const PhasedMap<const float*>& in, const PhasedMap<float*>
       t.row_offset = t.rows == 0 ? 0 : (i + first - top) * in.row_step;
       t.w = w + first * row_weights;
       t.skipped_weights = (kernel - t.rows) * row_weights;
-      for (std::size_t j = 0; j < out.width; j += kind.pixels) {
+      for (std::size_t tile = 0, j = 0; tile < tiles; ++tile, j += t.pixels) {
+        t.pixels = out.width * (tile + 1) / tiles - j;
         t.column = static_cast<std::ptrdiff_t>(j) - static_cast<std::ptrdiff_t>(left);
-        t.pixels = std::min(kind.pixels, out.width - j);
         t.y = out.data + i * out.row_step + j * out.pixel_step;
-        kind.function(t);
+        const auto end = t.column + static_cast<std::ptrdiff_t>(t.pixels + kernel - 1);
+        const auto width = static_cast<std::ptrdiff_t>(in.width);
+        if (channels == 1) {
+          convolution_tile<1, kMostPixels>(t);
+        } else if (channels == 2) {
+          tile_for<2>(t.pixels, kernel, t.column, end, width)(t);
+        } else if constexpr (kMostChannels == 4) {
+          tile_for<4>(t.pixels, kernel, t.column, end, width)(t);
+        }
       }
     }
     w += kernel * row_weights * in.size();
-    v += kind.channels;
   }
   return w;
 }
@@ -269,7 +349,7 @@ void upsample_conv_pack(const UpsampleConvShape& s, ConvWeights form, const floa
     const PhaseClass phases = phase_class(s, index);
     const std::size_t n_virtual = s.out_channels * phases.n;
     for (std::size_t v = 0, channels = 0; forward != nullptr && v < n_virtual; v += channels) {
-      channels = tile_kind(n_virtual - v, s.out_width / 2).channels;
+      channels = tile_channels(n_virtual - v);
       for (std::size_t c = 0; c < s.in_channels; ++c, forward += taps * channels) {
         for (std::size_t o = 0; o < channels; ++o) {
           add_folded_weights(s, form, phases, v + o, c, w, false, channels, forward + o);
@@ -277,7 +357,7 @@ void upsample_conv_pack(const UpsampleConvShape& s, ConvWeights form, const floa
       }
     }
     for (std::size_t c = 0, channels = 0; backward != nullptr && c < s.in_channels; c += channels) {
-      channels = tile_kind(s.in_channels - c, s.width).channels;
+      channels = tile_channels(s.in_channels - c);
       for (std::size_t v = 0; v < n_virtual; ++v, backward += taps * channels) {
         for (std::size_t i = 0; i < channels; ++i) {
           add_folded_weights(s, form, phases, v, c + i, w, true, channels, backward + i);
@@ -450,30 +530,53 @@ void folded_gradient(const UpsampleConvShape& s, const PhaseClass& phases, const
   }
 }
 
+/// dw += the sum, over the phases, of the gradient of the folded weight that each weight is part of.
+/// kKernel: s.kernel, or 0 for any.
+template <std::size_t kKernel>
+void add_unfolded(const UpsampleConvShape& s, ConvWeights form, const float* folded, float* dw) {
+  const std::size_t kernel = kKernel == 0 ? s.kernel : kKernel, k = (kernel + 1) / 2;
+  const std::ptrdiff_t step = form == ConvWeights::as_is ? 1 : -1;
+  for (std::size_t o = 0; o < s.out_channels; ++o) {
+    for (std::size_t c = 0; c < s.in_channels; ++c) {
+      // By the shift of folded_tap().
+      std::array<std::array<const float*, 2>, 2> phases;
+      for (std::size_t row = 0; row < 2; ++row) {
+        for (std::size_t column = 0; column < 2; ++column) {
+          const std::size_t place = folded_place(s, phase_of_shift(s, row), phase_of_shift(s, column), o, c);
+          phases[row][column] = folded + place * k * k;
+        }
+      }
+      float* to = dw + reference::weight_index(s, form, o, c, 0, 0);
+      HWY_UNROLL(5)
+      for (std::size_t a = 0; a < kernel; ++a) {
+        HWY_UNROLL(5)
+        for (std::size_t b = 0; b < kernel; ++b, to += step) {
+          const auto of = [&](std::size_t row, std::size_t column) {
+            return phases[row][column][(a + row) / 2 * k + (b + column) / 2];
+          };
+          *to += (of(0, 0) + of(0, 1)) + (of(1, 0) + of(1, 1));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void upsample_conv_weight_gradient(const UpsampleConvShape& s, ConvWeights form, const float* x,
                                    const float* dy, float* dw, float* scratch) noexcept {
-  const std::size_t k = folded_kernel(s);
+  const std::size_t taps = folded_kernel(s) * folded_kernel(s);
+  std::fill_n(scratch, 4 * s.out_channels * s.in_channels * taps, 0.0F);
+  float* folded = scratch;
   for (std::size_t index = 0; index < n_phase_classes(s); ++index) {
     const PhaseClass phases = phase_class(s, index);
-    const std::size_t n_virtual = s.out_channels * phases.n;
-    std::fill_n(scratch, n_virtual * s.in_channels * k * k, 0.0F);
-    folded_gradient(s, phases, x, dy, scratch);
-    // A weight is part of one folded weight in every phase.
-    for (std::size_t v = 0; v < n_virtual; ++v) {
-      const std::size_t q = v % phases.n;
-      for (std::size_t c = 0; c < s.in_channels; ++c) {
-        const float* folded = scratch + (v * s.in_channels + c) * k * k;
-        for (std::size_t a = 0; a < s.kernel; ++a) {
-          const float* const row = folded + folded_tap(s, phases.row[q], a) * k;
-          for (std::size_t b = 0; b < s.kernel; ++b) {
-            dw[reference::weight_index(s, form, v / phases.n, c, a, b)] +=
-                row[folded_tap(s, phases.column[q], b)];
-          }
-        }
-      }
-    }
+    folded_gradient(s, phases, x, dy, folded);
+    folded += s.out_channels * phases.n * s.in_channels * taps;
+  }
+  if (s.kernel == 5) {
+    add_unfolded<5>(s, form, scratch, dw);
+  } else {
+    add_unfolded<0>(s, form, scratch, dw);
   }
 }
 
