@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/conv2d/conv2d_reference.h"
+#include "kernels/patch_moments/patch_moments.h"
 #include "kernels/winograd1d/winograd1d.h"
 #include "support/kernel_bench.h"
 
@@ -106,18 +107,38 @@ void register_pooled(const Layer& layer) {
   register_kernel("winograd1d_forward_pool/" + layer.name, flops(s), 0, forward, prepare);
   const float* statistics = data->statistics.data();
   const auto backward = [=](const float* y) {
-    kernels::winograd1d_weight_gradient_unpool(s, data->x.data(),
-                                               {y, data->pooled.data(), data->winner.data(), statistics,
-                                                statistics, statistics, statistics, kLanes, data->w.data()},
-                                               data->dw.data(), data->scratch.data());
+    kernels::winograd1d_weight_gradient_unpool(
+        s, data->x.data(),
+        {y, data->pooled.data(), data->winner.data(), statistics, statistics, statistics, statistics, kLanes},
+        data->dw.data(), data->scratch.data());
   };
   register_kernel(
       "winograd1d_weight_gradient_unpool/" + layer.name, flops(s), 0, [=] { backward(data->y.data()); },
       prepare);
-  if (!kernels::winograd1d_unpools_without_output(s)) return;
+  if (!kernels::patch_moments_serve(s)) return;
   register_kernel(
       "winograd1d_weight_gradient_unpool_without_output/" + layer.name, flops(s), 0,
       [=] { backward(nullptr); }, prepare);
+  struct Moments {
+    AlignedBuffer<float> rows, scratch;
+    AlignedBuffer<double> sums;
+  };
+  const std::size_t size = kernels::patch_moments_size(s);
+  const auto moments = std::make_shared<Moments>();
+  moments->rows = AlignedBuffer<float>(kLanes * size);
+  moments->scratch = AlignedBuffer<float>(kernels::patch_moments_scratch_size(s));
+  moments->sums = AlignedBuffer<double>(size);
+  register_kernel("patch_moments_of_group/" + layer.name, flops(s), 0, [s, data, moments] {
+    kernels::patch_moments_of_group(s, data->x.data(), kLanes, moments->sums.data(), moments->scratch.data());
+  });
+  register_kernel("patch_moments_of_samples/" + layer.name, flops(s), 0, [s, data, moments] {
+    kernels::patch_moments_of_samples(s, data->x.data(), kLanes, moments->rows.data(),
+                                      moments->scratch.data());
+  });
+  register_kernel("sum_of_rows/" + layer.name, 0, static_cast<double>(kLanes * size * sizeof(float)), [=] {
+    constexpr std::uint32_t kRows[kLanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    kernels::sum_of_rows(size, moments->rows.data(), kRows, kLanes, moments->sums.data());
+  });
 }
 
 void register_layer(const Layer& layer) {

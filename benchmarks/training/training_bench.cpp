@@ -80,6 +80,7 @@ nlohmann::json measure(const std::string& network, bool whole, std::size_t n_thr
   Plan<float> plan(spec, batch, PlanMode::train, pool);
   plan.load(testing::golden_state(spec));
   const Matrix<float> x = testing::golden_input<float>(kRows, plan.n_inputs());
+  plan.precompute(testing::view(x));
   std::vector<SemiLabel> semi(kRows);
   for (std::size_t i = 0; i < kRows; ++i) {
     semi[i] = i % 20 == 0 ? SemiLabel::anomaly : i % 20 == 1 ? SemiLabel::normal : SemiLabel::unlabelled;

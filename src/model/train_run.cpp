@@ -28,6 +28,7 @@
 #include "model/run_summary.h"
 #include "model/train_on_source.h"
 #include "model/warm_start.h"
+#include "nn/plan.h"
 
 namespace deepsad {
 namespace {
@@ -672,6 +673,7 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   TrainOptions options = given;
   // What one sample takes: values of all layers, and parameters.
   double values_per_sample = 0, n_learnt = 0, n_outputs = 0;
+  NetworkSpec encoder;  // of a method that trains one network on the rows
   const auto add = [&](const NetworkSpec& spec) {
     // Outputs and their gradients, for whole groups of samples. Of a batch norm with the activation and
     // pooling behind it only the last output is kept; reshaping keeps nothing of its own.
@@ -705,6 +707,7 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
     const NetworkDefinition definition = choose_network(options, source.train);
     add(definition.decoder ? autoencoder(definition) : definition.encoder);
     n_outputs = static_cast<double>(output_shape(definition.encoder)[0]);
+    encoder = definition.encoder;
   }
   const auto drawn_rows = [&] {
     const std::vector<int> classes = sample_classes(source.train, all_rows(source.train.size()));
@@ -733,7 +736,8 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   const double outputs = n_rows * (2 * n_outputs + 4);
   constexpr double kMargin = 1.25;  // packed weights, padding, what the allocator keeps
   const double floats = n_rows * n_inputs + (values_per_sample + n_inputs) * batch + parameters + outputs;
-  return static_cast<std::size_t>(kMargin * floats * sizeof(float) + kFixed);
+  const auto kept = static_cast<double>(precomputed_bytes(encoder, static_cast<std::size_t>(n_rows)));
+  return static_cast<std::size_t>(kMargin * floats * sizeof(float) + kept + kFixed);
 }
 
 Evaluation evaluate_model(const Model& model, const std::string& dataset, const std::string& data_dir,

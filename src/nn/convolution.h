@@ -8,6 +8,7 @@
 #include "deepsad/core/aligned_buffer.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/isa.h"
+#include "kernels/patch_moments/patch_moments.h"
 #include "kernels/winograd1d/winograd1d.h"
 
 namespace deepsad {
@@ -69,12 +70,13 @@ class ConvolutionGradient {
   /// sums that take its place grow with the pairs of input channels.
   [[nodiscard]] bool unpools() const { return winograd_; }
   [[nodiscard]] bool unpools_without_output() const {
-    return winograd_ && kernels::winograd1d_unpools_without_output(shape_) &&
+    return winograd_ && kernels::patch_moments_serve(shape_) &&
            3 * shape_.in_channels * shape_.in_channels <= shape_.out_channels;
   }
   [[nodiscard]] std::size_t scratch_size() const {
-    if (unpools()) return kernels::winograd1d_unpool_scratch_size(shape_);
-    return winograd_ ? kernels::winograd1d_gradient_scratch_size(shape_) : 0;
+    if (!winograd_) return 0;
+    return std::max(kernels::winograd1d_unpool_scratch_size(shape_),
+                    unpools_without_output() ? kernels::patch_moments_scratch_size(shape_) : 0);
   }
   void run_unpool(const T* x, const kernels::PooledGradient& dy, T* dw, T* scratch) const {
     kernels::winograd1d_weight_gradient_unpool(shape_, x, dy, dw, scratch);

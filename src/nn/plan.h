@@ -116,6 +116,11 @@ class Plan {
   /// @throws InvalidArgument if a tensor is missing, extra or of another shape
   void load_training_state(const StateDict& state);
 
+  /// Computes once for all steps what they need of each row of x that does not depend on weights (moments of
+  /// the patches under a first convolution; see precomputed_bytes()). Steps on rows of x use it until the
+  /// next call. Without it every step computes it anew; results differ by rounding.
+  /// @pre train mode; x.cols() == n_inputs(); x stays as it is, where it is, as long as steps are made on it
+  void precompute(MatrixView<const T> x);
   /// Forward and backward pass over the given rows of x, in training mode (running statistics are updated).
   /// Leaves the gradient for update(), in place of one that update() did not take. Returns the batch's mean
   /// loss. @pre 1 <= rows.size() <= max_batch
@@ -182,6 +187,10 @@ class Plan {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Memory that Plan<float>::precompute() takes for n_rows rows: 0 for most networks, and where it would be
+/// more than 256 MiB, in which case nothing is kept.
+[[nodiscard]] std::size_t precomputed_bytes(const NetworkSpec& spec, std::size_t n_rows);
 
 extern template class Plan<float>;
 extern template class Plan<double>;

@@ -33,6 +33,8 @@ struct GroupPlace {
   bool first;           ///< or sets, if it is the first group of its block in this step
   std::size_t n_valid;  ///< samples in it
   T* scratch;           ///< of the worker: any content, PlanOp::scratch_size() values
+  /// The rows of its samples in the matrix that Plan::precompute() saw; null if they come from elsewhere.
+  const std::uint32_t* rows = nullptr;
 };
 
 /// Work on a whole batch, and which part of it.
@@ -188,7 +190,18 @@ class ConvOp final : public PlanOp<T> {
   /// taking its moments while they are made, and, in a first layer, making the gradient of that output where
   /// it is used. An output that nobody reads then is not stored. Called when all places of data
   /// are known.
-  void fuse_with(BatchNormOp<T>* batch_norm);
+  void fuse_with(BatchNormOp<T>* batch_norm, std::size_t slots);
+
+  // A first layer that does without its output adds to its weights' gradient, once a batch, what follows from
+  // the moments of its input's patches. They depend on the data alone and can be kept for every row.
+  [[nodiscard]] bool gradient_spans_batch() const override { return !group_moments_.empty(); }
+  void batch_gradient(std::size_t n_groups, std::size_t part, std::size_t parts) override;
+  /// Values that it can keep of a row; 0: none.
+  [[nodiscard]] std::size_t row_size() const { return moments_size_; }
+  /// rows[l][row_size()] <- what is to be kept of sample l < n_valid of a group of inputs.
+  void make_rows(const T* x, std::size_t n_valid, T* rows, T* scratch) const;
+  /// What make_rows() made of all rows that GroupPlace::rows may name.
+  void keep_rows(const T* rows) { rows_ = rows; }
 
  private:
   bool transposed_;
@@ -198,6 +211,9 @@ class ConvOp final : public PlanOp<T> {
   ConvolutionGradient<T> weight_gradient_;
   BatchNormOp<T>* pool_ = nullptr;          // gets its pooled input and moments from forward()
   const BatchNormOp<T>* unpool_ = nullptr;  // describes the output's gradient, which is not stored
+  std::size_t moments_size_ = 0;
+  AlignedBuffer<double> group_moments_;  // [slot][moments_size_]; empty: the output is stored
+  const T* rows_ = nullptr;
 };
 
 /// Upsampling by two and the convolution behind it (stride 1, odd kernel).
@@ -455,9 +471,8 @@ class BatchNormOp final : public PlanOp<T> {
             .mean = training() ? &group_mean_[place.group * channels_] : nullptr,
             .m2 = training() ? &group_m2_[place.group * channels_] : nullptr};
   }
-  /// weights: of the convolution in front.
   [[nodiscard]] kernels::PooledGradient pooled_gradient(
-      const GroupPlace<T>& place, const float* weights) const requires std::is_same_v<T, float> {
+      const GroupPlace<T>& place) const requires std::is_same_v<T, float> {
     return {.x = this->input->at(place.slot),
             .g = this->d_output->at(place.slot),
             .winner = winner_.at(place.slot),
@@ -465,8 +480,16 @@ class BatchNormOp final : public PlanOp<T> {
             .inv_std = inv_std_.data(),
             .mean_g = mean_g_.data(),
             .mean_gx = mean_gx_.data(),
-            .n_valid = place.n_valid,
-            .weights = weights};
+            .n_valid = place.n_valid};
+  }
+  /// Of the gradient at the input x of channel c, the part a + b x.
+  struct AffinePart {
+    double a, b;
+  };
+  [[nodiscard]] AffinePart affine_part(std::size_t c) const {
+    const auto inv_std = static_cast<double>(inv_std_[c]);
+    const double b = -inv_std * inv_std * static_cast<double>(mean_gx_[c]);
+    return {-b * static_cast<double>(mean_[c]), b};
   }
 
   AlignedBuffer<T> running_mean, running_var;
@@ -562,7 +585,7 @@ class BatchNormOp final : public PlanOp<T> {
 };
 
 template <class T>
-void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm) {
+void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm, std::size_t slots) {
   if (!batch_norm->pooled()) return;
   if (forward_.pools()) {
     pool_ = batch_norm;
@@ -574,7 +597,37 @@ void ConvOp<T>::fuse_with(BatchNormOp<T>* batch_norm) {
   }
   const bool read = this->d_output != nullptr &&  // not by a scoring plan
                     !(unpool_ != nullptr && weight_gradient_.unpools_without_output());
-  if (pool_ != nullptr && !read) this->output->release();
+  if (pool_ == nullptr || read) return;
+  this->output->release();
+  if (unpool_ == nullptr) return;
+  moments_size_ = kernels::patch_moments_size(forward_shape_);
+  group_moments_.resize(slots * moments_size_);
+}
+
+template <class T>
+void ConvOp<T>::make_rows(const T* x, std::size_t n_valid, T* rows, T* scratch) const {
+  if constexpr (std::is_same_v<T, float>)
+    kernels::patch_moments_of_samples(forward_shape_, x, n_valid, rows, scratch);
+}
+
+template <class T>
+void ConvOp<T>::batch_gradient(std::size_t n_groups, std::size_t part, std::size_t /*parts*/) {
+  beyond_scoring();
+  if (part != 0) return;  // a few microseconds
+  double* const moments = group_moments_.data();
+  for (std::size_t g = 1; g < n_groups; ++g) {
+    const double* const of_group = moments + g * moments_size_;
+    for (std::size_t k = 0; k < moments_size_; ++k) moments[k] += of_group[k];
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    const std::size_t step = forward_shape_.in_channels * forward_shape_.kernel * forward_shape_.kernel;
+    const float* const w = this->parameters->weights.data() + weight_offset_;
+    float* const dw = this->parameters->gradient(0, weight_offset_);
+    for (std::size_t o = 0; o < forward_shape_.out_channels; ++o) {
+      const auto [a, b] = unpool_->affine_part(o);
+      kernels::add_patch_moments_gradient(forward_shape_, moments, a, b, w + o * step, dw + o * step);
+    }
+  }
 }
 
 template <class T>
@@ -599,9 +652,14 @@ void ConvOp<T>::backward(const GroupPlace<T>& place) {
         this->gradient_to_add_to(place, weight_offset_, s.in_channels * s.out_channels * s.kernel * s.kernel);
     if constexpr (std::is_same_v<T, float>) {
       if (unpool_ != nullptr) {
-        weight_gradient_.run_unpool(
-            x, unpool_->pooled_gradient(place, this->parameters->weights.data() + weight_offset_), dw,
-            place.scratch);
+        weight_gradient_.run_unpool(x, unpool_->pooled_gradient(place), dw, place.scratch);
+        if (group_moments_.empty()) return;
+        double* const moments = group_moments_.data() + place.slot * moments_size_;
+        if (place.rows != nullptr) {
+          kernels::sum_of_rows(moments_size_, rows_, place.rows, place.n_valid, moments);
+        } else {
+          kernels::patch_moments_of_group(s, x, place.n_valid, moments, place.scratch);
+        }
         return;
       }
     }

@@ -57,7 +57,9 @@ class ValidationSink final : public Plan<float>::GroupSink {
 class PlanStep final : public TrainingStep {
  public:
   PlanStep(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x)
-      : plan_(plan), loss_(loss), x_(x) {}
+      : plan_(plan), loss_(loss), x_(x) {
+    plan_.precompute(x);
+  }
   double forward_backward(std::span<const std::uint32_t> rows) override {
     return plan_.forward_backward(x_, rows, loss_);
   }

@@ -10,6 +10,7 @@
 #include "kernel_test.h"
 #include "kernels/batch_norm/batch_norm_reference.h"
 #include "kernels/conv2d/conv2d_reference.h"
+#include "kernels/patch_moments/patch_moments.h"
 #include "kernels/pooling/pooling_reference.h"
 
 namespace deepsad::kernels {
@@ -313,12 +314,13 @@ void set_statistics(const ConvShape& s, std::size_t n_valid, const std::vector<d
 TEST(Winograd1d, OfFewChannelsTheWeightGradientNeedsNoOutput) {
   RandomStream random(8, "winograd1d");
   for (const ConvShape& s : shapes_without_output()) {
-    ASSERT_TRUE(winograd1d_unpools_without_output(s)) << describe(s);
+    ASSERT_TRUE(patch_moments_serve(s)) << describe(s);
     const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
     const std::size_t pooled = s.out_channels * (s.out_height / 2) * (s.out_width / 2) * kLanes;
     Guarded<float> x(Sizes(s).x), w(Sizes(s).w), dw(Sizes(s).w, 1), g(pooled);
     Guarded<float> mean(s.out_channels, 1), inv_std(s.out_channels, 1), mean_g(s.out_channels, 1),
-        mean_gx(s.out_channels, 1), scratch(winograd1d_unpool_scratch_size(s));
+        mean_gx(s.out_channels, 1),
+        scratch(std::max(winograd1d_unpool_scratch_size(s), patch_moments_scratch_size(s)));
     Guarded<std::uint8_t> winner(pooled);
     for (auto* values : {&x, &w, &dw, &g, &mean, &inv_std, &mean_g, &mean_gx}) fill_uniform(*values, random);
     for (std::uint8_t& won : winner) won = static_cast<std::uint8_t>(random.uniform(0, 4));
@@ -347,22 +349,30 @@ TEST(Winograd1d, OfFewChannelsTheWeightGradientNeedsNoOutput) {
                                        .inv_std = inv_std.data(),
                                        .mean_g = mean_g.data(),
                                        .mean_gx = mean_gx.data(),
-                                       .n_valid = n_valid,
-                                       .weights = w.data()},
+                                       .n_valid = n_valid},
                                       dw.data(), scratch.data());
+    // The moments of the group, or those of its samples added up.
+    const std::size_t size = patch_moments_size(s);
+    Guarded<double> moments(size);
+    if (s.height % 2 == 0) {
+      patch_moments_of_group(s, x.data(), n_valid, moments.data(), scratch.data());
+    } else {
+      Guarded<float> rows(n_valid * size);
+      std::vector<std::uint32_t> order(n_valid);
+      for (std::size_t i = 0; i < n_valid; ++i) order[i] = static_cast<std::uint32_t>(i);
+      patch_moments_of_samples(s, x.data(), n_valid, rows.data(), scratch.data());
+      sum_of_rows(size, rows.data(), order.data(), n_valid, moments.data());
+    }
+    for (std::size_t o = 0; o < s.out_channels; ++o) {
+      const double scale = inv_std[o], b = -scale * scale * static_cast<double>(mean_gx[o]);
+      const std::size_t at = o * s.in_channels * 25;
+      add_patch_moments_gradient(s, moments.data(), -b * static_cast<double>(mean[o]), b, w.data() + at,
+                                 dw.data() + at);
+    }
     EXPECT_TRUE(dw.guards_intact() && scratch.guards_intact()) << describe(s);
     expect_near_largest(dw.data(), want, describe(s));
     if (HasFailure()) return;
   }
-}
-
-TEST(Winograd1d, SaysWhereItNeedsTheOutput) {
-  EXPECT_FALSE(winograd1d_unpools_without_output(make_shape(5, 8, 28, 28, 2)));
-  EXPECT_FALSE(winograd1d_unpools_without_output(make_shape(1, 8, 3, 28, 2)));
-  EXPECT_FALSE(winograd1d_unpools_without_output(make_shape(1, 8, 28, 28, 1)));
-  EXPECT_FALSE(winograd1d_unpools_without_output(make_shape(1, 8, 28, 28, 5)));
-  EXPECT_FALSE(winograd1d_unpools_without_output(make_shape(1, 8, 28, 65, 2)));
-  EXPECT_TRUE(winograd1d_unpools_without_output(make_shape(1, 8, 64, 64, 2)));
 }
 
 TEST(Winograd1d, LanesNeverMix) {

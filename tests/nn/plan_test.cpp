@@ -412,6 +412,62 @@ TEST(Plan, StoresNoOutputThatNobodyReads) {
   EXPECT_LT(bytes(PlanMode::infer, 16), map);
 }
 
+/// Gradient of a step on rows of x; precomputed on `known`, if that has rows.
+std::vector<float> gradient_on(const NetworkSpec& spec, MatrixView<const float> x,
+                               MatrixView<const float> known, std::span<const std::uint32_t> rows,
+                               std::size_t n_threads) {
+  ThreadPool pool(n_threads);
+  Plan<float> plan(spec, rows.size(), PlanMode::train, pool);
+  plan.load(initial_state(spec, 3, "test"));
+  if (known.rows() > 0) plan.precompute(known);
+  const std::vector<float> center(plan.n_outputs(), 0.1F);
+  const std::vector<SemiLabel> semi(x.rows(), SemiLabel::unlabelled);
+  plan.forward_backward(x, rows, DeepSadLoss<float>(center, semi, 1, 1e-6));
+  return plan.gradient();
+}
+
+TEST(Precompute, ChangesAStepByRoundingAlone) {
+  if (kernels::active_isa() == kernels::Isa::scalar) GTEST_SKIP() << "the reference keeps nothing";
+  constexpr std::size_t kRows = 45;  // the last group of the matrix and of the batch are not full
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t i = 0; i < 37; ++i) rows.push_back(i * 11 % kRows);
+  for (const char* name : {"mnist_LeNet", "fmnist_LeNet", "cifar10_LeNet"}) {
+    const NetworkSpec spec = network_by_name(name).encoder;
+    const std::size_t n_inputs = n_elements(spec.input);
+    const Matrix<float> x = random_matrix<float>(kRows, n_inputs + 3, 2);
+    const MatrixView<const float> strided(x.values.data(), kRows, n_inputs, x.cols);
+    const auto without = gradient_on(spec, strided, {}, rows, 1);
+    const auto with = gradient_on(spec, strided, strided, rows, 1);
+    float largest = 0;
+    for (const float value : without) largest = std::max(largest, std::abs(value));
+    bool same = true;
+    for (std::size_t i = 0; i < without.size(); ++i) {
+      ASSERT_NEAR(with[i], without[i], 2e-6F * largest) << name << ", parameter " << i;
+      same = same && with[i] == without[i];
+    }
+    EXPECT_FALSE(same) << name << ": nothing was used of what was precomputed";
+    EXPECT_TRUE(same_bits<float>(gradient_on(spec, strided, strided, rows, 3), with)) << name;
+    // Rows of another matrix than the one that was seen are computed as without.
+    const Matrix<float> other = random_matrix<float>(kRows, n_inputs + 3, 5);
+    const MatrixView<const float> seen(other.values.data(), kRows, n_inputs, other.cols);
+    EXPECT_TRUE(same_bits<float>(gradient_on(spec, strided, seen, rows, 1), without)) << name;
+  }
+}
+
+TEST(Precompute, TakesTheMemoryThatIsToldBefore) {
+  if (kernels::active_isa() == kernels::Isa::scalar) GTEST_SKIP() << "the reference keeps nothing";
+  constexpr std::size_t kMost = std::size_t{256} << 20;
+  for (const std::string& name : network_names()) {
+    const NetworkSpec spec = network_by_name(name).encoder;
+    const bool images = spec.layers.front().kind == LayerKind::conv2d;
+    EXPECT_EQ(precomputed_bytes(spec, 1) > 0, images) << name;
+    const std::size_t per_row = precomputed_bytes(spec, 1);
+    if (!images) continue;
+    EXPECT_EQ(precomputed_bytes(spec, kMost / per_row), kMost / per_row * per_row);
+    EXPECT_EQ(precomputed_bytes(spec, kMost / per_row + 1), 0U);
+  }
+}
+
 TEST(FirstNonFinite, NamesInputLayerOrTensor) {
   const NetworkSpec spec = network_by_name("mnist_LeNet").encoder;
   ThreadPool pool(1);

@@ -68,23 +68,6 @@ constexpr std::size_t gradient_sums(const ConvShape& s) {
   return round_up(s.out_channels * s.in_channels * kTaps, kLanes);
 }
 
-/// Rows or columns at either edge of the input that not every tap reaches.
-constexpr std::size_t patch_edge(const ConvShape& s) {
-  return kTaps - 1 > s.padding ? kTaps - 1 - s.padding : 0;
-}
-/// Moments grow with the square of the channels.
-constexpr std::size_t kMostMomentChannels = 4;
-constexpr std::size_t kReach = kTaps - 1;
-constexpr std::size_t kPatchRow = 32;  // the taps of a channel, as whole vectors
-constexpr std::size_t kLags = 48;  // lags between taps of which one comes first, and a sum: as whole vectors
-/// Of PatchMoments: moments and sums of all strips in double; padded maps and the sums of a strip.
-constexpr std::size_t patch_moments_scratch(const ConvShape& s) {
-  constexpr std::size_t kDouble = sizeof(double) / sizeof(float);
-  const std::size_t edges = 2 * patch_edge(s), n = s.in_channels;
-  return kDouble * (n * (kTaps * kTaps * n + 1) * kPatchRow + kLags * (1 + 2 * edges + edges * edges)) +
-         (n * (s.height + kReach) * (s.width + 2 * kReach) + kLags) * kLanes;
-}
-
 /// Output channels that the weight gradient of a single input channel takes together at most.
 constexpr std::size_t kMostTogether = 2;
 constexpr std::size_t single_channel_scratch(const ConvShape& s) {
@@ -95,8 +78,6 @@ constexpr std::size_t single_channel_scratch(const ConvShape& s) {
 
 }  // namespace deepsad::kernels::winograd1d
 #endif
-
-#include "kernels/winograd1d/patch_moments-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace deepsad::kernels::HWY_NAMESPACE {
@@ -934,13 +915,6 @@ void winograd1d_weight_gradient_unpool(const ConvShape& s, const float* x, const
           transform_gradient_rows(s.out_height, made, kRow, kOutputs, out, point_step);
         });
   }
-  if (dy.x != nullptr) return;
-  const PatchMoments moments(s, x, dy.n_valid, scratch);
-  const std::size_t step = s.in_channels * kTaps * kTaps;
-  for (std::size_t o = 0; o < s.out_channels; ++o) {
-    const double inv_std = dy.inv_std[o], slope = -inv_std * inv_std * dy.mean_gx[o];
-    moments.add_affine(-slope * dy.mean[o], slope, dy.weights + o * step, dw + o * step);
-  }
 }
 
 void winograd1d_weight_gradient(const ConvShape& s, const float* x, const float* dy, float* dw,
@@ -993,20 +967,10 @@ std::size_t winograd1d_gradient_scratch_size(const ConvShape& s) noexcept {
          gradient_columns(s) * kPointFloats * (gradient_rows(s) + s.out_channels * s.out_height);
 }
 
-bool winograd1d_unpools_without_output(const ConvShape& s) noexcept {
-  const std::size_t edges = 2 * patch_edge(s);
-  // Beside little padding, or in large maps, the sums would lose digits that the gradient needs: patches vary
-  // little about their mean there.
-  constexpr std::size_t kLeastPadding = 2, kLargestMap = 64;
-  return s.in_channels <= kMostMomentChannels && s.padding >= kLeastPadding && s.padding < kTaps &&
-         s.height >= edges && s.width >= edges && s.height <= kLargestMap && s.width <= kLargestMap;
-}
-
 std::size_t winograd1d_unpool_scratch_size(const ConvShape& s) noexcept {
-  // Of several channels, dy of a tile column on top. The reference stores all of dy, and weights.
-  const std::size_t moments = winograd1d_unpools_without_output(s) ? patch_moments_scratch(s) : 0;
-  return std::max({winograd1d_gradient_scratch_size(s) + s.out_height * kOutputs * kLanes, moments,
-                   s.out_channels * s.out_height * s.out_width * kLanes + conv2d_packed_size(s)});
+  // Of several channels, dy of a tile column on top. The reference stores all of dy.
+  return std::max(winograd1d_gradient_scratch_size(s) + s.out_height * kOutputs * kLanes,
+                  s.out_channels * s.out_height * s.out_width * kLanes);
 }
 
 void winograd1d_pack(const ConvShape& s, ConvWeights form, const float* w, float* packed) noexcept {

@@ -47,19 +47,16 @@ void winograd1d_weight_gradient(const ConvShape& shape, const float* x, const fl
 /// The gradient at the output of a convolution behind which stand a 2x2 max pool and a batch norm: what
 /// batch_norm_backward_unpool (batch_norm.h) would make of these.
 struct PooledGradient {
-  const float* x;  ///< output of the convolution; null, where winograd1d_unpools_without_output()
+  const float* x;  ///< output of the convolution, or null: without the part that is proportional to it
   const float* g;
   const std::uint8_t* winner;
   const float *mean, *inv_std, *mean_g, *mean_gx;
   std::size_t n_valid;
-  const float* weights = nullptr;  ///< [out_channels][in_channels][25]; only where x is null
 };
 
-/// As winograd1d_weight_gradient, with a dy that is never stored. Nor need the output y = w . patch be: dy is
-/// g at the winners plus an affine map a + b y, and sum (a + b y) patch = a sum patch + b (sum patch patch^T)
-/// w, which of few channels costs less than to store and read y. Served: at most 4 input channels,
-/// padding 2 to 4, sides from 2 (4 - padding) to 64; elsewhere too many digits would cancel.
-[[nodiscard]] bool winograd1d_unpools_without_output(const ConvShape& shape) noexcept;
+/// As winograd1d_weight_gradient, with a dy that is never stored. Nor need the output y = w . patch be: with
+/// dy.x null, dy is inv_std (g - mean_g), g at the winners and 0 elsewhere, and the rest of the gradient, of
+/// -inv_std^2 mean_gx (y - mean), is that of add_patch_moments_gradient (patch_moments.h).
 [[nodiscard]] std::size_t winograd1d_unpool_scratch_size(const ConvShape& shape) noexcept;
 void winograd1d_weight_gradient_unpool(const ConvShape& shape, const float* x, const PooledGradient& dy,
                                        float* dw, float* scratch) noexcept;
