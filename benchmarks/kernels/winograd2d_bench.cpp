@@ -60,13 +60,15 @@ void register_layer(const Layer& layer) {
   const WinogradShape s = shape_of(layer);
   const ConvShape& c = s.conv;
   struct Data {
-    AlignedBuffer<float> x, w, packed, y, dx, dw, scratch;
+    AlignedBuffer<float> x, w, packed, y, dx, dw, partials, scratch;
   };
   const auto data = std::make_shared<Data>();
   data->x = random_floats(c.in_channels * c.height * c.width / (s.upsampled ? 4 : 1) * kLanes, 1);
   data->dx = AlignedBuffer<float>(data->x.size());
   data->w = random_floats(c.in_channels * c.out_channels * c.kernel * c.kernel, 2);
   data->dw = AlignedBuffer<float>(data->w.size());
+  constexpr std::size_t kPartials = 8;  // of a batch of 128
+  data->partials = AlignedBuffer<float>(kPartials * kernels::winograd2d_partial_size(s));
   data->y = random_floats(c.out_channels * c.out_height * c.out_width * kLanes, 3);
   data->packed = AlignedBuffer<float>(
       std::max(kernels::winograd2d_forward_size(s), kernels::winograd2d_backward_size(s)));
@@ -90,9 +92,17 @@ void register_layer(const Layer& layer) {
         kernels::winograd2d_pack_backward(s, ConvWeights::as_is, data->w.data(), data->packed.data());
       });
   register_kernel("winograd2d_weight_gradient/" + layer.name, flops(s), 0, [s, data] {
-    kernels::winograd2d_weight_gradient(s, ConvWeights::as_is, data->x.data(), data->y.data(),
-                                        data->dw.data(), false, data->scratch.data());
+    kernels::winograd2d_weight_gradient(s, data->x.data(), data->y.data(), data->partials.data(), false,
+                                        data->scratch.data());
   });
+  const std::size_t partial = kernels::winograd2d_partial_size(s);
+  register_kernel("winograd2d_sum_gradients/" + layer.name, 0,
+                  static_cast<double>(kPartials * partial * sizeof(float)), [s, data, partial] {
+                    kernels::winograd2d_sum_gradients(
+                        s, ConvWeights::as_is,
+                        kernels::WinogradPartials<float>{data->partials.data(), partial, kPartials}, 0,
+                        s.conv.in_channels, data->dw.data());
+                  });
   register_kernel("winograd2d_pack_forward/" + layer.name, 0,
                   static_cast<double>(data->w.size() * sizeof(float)), [s, data] {
                     kernels::winograd2d_pack_forward(s, ConvWeights::as_is, data->w.data(),

@@ -18,9 +18,6 @@ namespace {
 
 using kernels::kLanes;
 
-// Groups are summed in at most this many blocks, so that memory for partial gradients stays bounded at any
-// batch size.
-constexpr std::size_t kMaxBlocks = 16;
 // Below so many multiply-adds a step is over before sleeping threads have woken (some 20 microseconds).
 constexpr std::size_t kSerialProducts = 2'000'000;
 // Fixed pieces of the optimiser's work: which vector a parameter shares must not depend on the number of
@@ -130,17 +127,18 @@ struct Plan<T>::Impl {
 
   [[nodiscard]] bool training() const { return mode == PlanMode::train; }
   [[nodiscard]] bool goes_back() const { return mode != PlanMode::infer; }
-  [[nodiscard]] static std::size_t n_blocks(std::size_t n_groups) { return std::min(n_groups, kMaxBlocks); }
 
   void place_parameters() {
     tensors = state_tensors(spec);
     tensor_offset.resize(tensors.size());
     std::size_t offset = 0;
-    // Linear layers take their gradient over the whole batch (DenseOp): behind all that have partial ones.
-    for (const bool linear : {false, true}) {
-      if (linear) parameters.n_partial = offset;
+    // Some operations give one gradient of the whole batch: behind all that have partial ones.
+    for (const bool whole : {false, true}) {
+      if (whole) parameters.n_partial = offset;
       for (std::size_t i = 0; i < tensors.size(); ++i) {
-        if (!is_parameter(i) || (spec.layers[tensors[i].layer].kind == LayerKind::linear) != linear) continue;
+        const std::size_t layer = tensors[i].layer;
+        const bool spans_batch = spec.layers[layer].kind == LayerKind::linear || runs_as_winograd2d(layer);
+        if (!is_parameter(i) || spans_batch != whole) continue;
         tensor_offset[i] = offset;
         offset += round_up(n_elements(tensors[i].shape), kAlignment / sizeof(float));
       }
@@ -202,12 +200,19 @@ struct Plan<T>::Impl {
             .upsampled = upsampled};
   }
 
+  // Whether layer i becomes a WinogradConvOp, with the upsampling in front of it or without.
+  [[nodiscard]] bool runs_as_winograd2d(std::size_t i) const {
+    const bool upsampled = i > 0 && spec.layers[i - 1].kind == LayerKind::upsample2d;
+    if (upsampled && kernels::winograd2d_pays(winograd_shape(i, true))) return true;
+    return !(upsampled && folds_into_upsampling(i)) && kernels::winograd2d_pays(winograd_shape(i, false));
+  }
+
   void add_winograd(std::size_t i, bool upsampled) {
     const auto form = spec.layers[i].kind == LayerKind::conv_transpose2d
                           ? kernels::ConvWeights::swapped_flipped
                           : kernels::ConvWeights::as_is;
     add_op(std::make_unique<WinogradConvOp<T>>(winograd_shape(i, upsampled), form,
-                                               offset_of(i, TensorRole::weight), goes_back()),
+                                               offset_of(i, TensorRole::weight), mode, n_slots),
            i, n_elements(shapes[i + 1]));
     count_products(i);
   }

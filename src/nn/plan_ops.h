@@ -2,6 +2,7 @@
 // whole batch between two halves of its work.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,13 @@
 #include "nn/plan.h"
 
 namespace deepsad {
+
+/// Groups are summed in at most so many blocks, each by one thread, so that memory for partial gradients
+/// stays bounded at any batch size.
+constexpr std::size_t kMaxBlocks = 16;
+constexpr std::size_t n_blocks(std::size_t n_groups) {
+  return std::min(n_groups, kMaxBlocks);
+}
 
 /// One group on its way through the plan.
 template <class T>

@@ -113,8 +113,10 @@ struct Exact {
   }
   [[nodiscard]] std::vector<double> weights(const std::vector<double>& x,
                                             const std::vector<double>& dy) const {
-    std::vector<double> dw(Sizes(s).w);
-    reference::winograd2d_weight_gradient<double>(s, form, x.data(), dy.data(), dw.data(), false, nullptr);
+    std::vector<double> partial(winograd2d_partial_size(s)), dw(Sizes(s).w);
+    reference::winograd2d_weight_gradient<double>(s, x.data(), dy.data(), partial.data(), false, nullptr);
+    reference::winograd2d_sum_gradients<double>(s, form, {partial.data(), partial.size(), 1}, 0,
+                                                s.conv.in_channels, dw.data());
     return dw;
   }
   WinogradShape s;
@@ -175,21 +177,30 @@ TEST(Winograd2d, WeightGradientAgreesWithReferenceAndAddsIfTold) {
   RandomStream random(3, "winograd2d");
   for (const WinogradShape& s : shapes()) {
     for (const ConvWeights form : kForms) {
-      const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
-      Guarded<float> x(Sizes(s).x), dy(Sizes(s).y), dw(Sizes(s).w, 1),
-          scratch(winograd2d_scratch_size(s, true));
-      fill_uniform(x, random);
-      fill_uniform(dy, random);
-      for (std::size_t i = 0; i < dy.size(); ++i) dy[i] *= i % kLanes < n_valid ? 1.0F : 0.0F;
-      const bool add = form == ConvWeights::as_is;
-      if (add) fill_uniform(dw, random);
-      const Exact exact(s, form);
-      const auto before = convert<double>(dw);
-      winograd2d_weight_gradient(s, form, x.data(), dy.data(), dw.data(), add, scratch.data());
-      EXPECT_TRUE(dw.guards_intact() && scratch.guards_intact()) << describe(s);
-      auto want = exact.weights(convert<double>(x), convert<double>(dy));
-      for (std::size_t i = 0; i < want.size(); ++i) want[i] += add ? before[i] : 0;
-      expect_near(dw, want, s.conv.out_height * s.conv.out_width * kLanes, describe(s));
+      // Two groups in one partial gradient, a third in another.
+      const std::size_t size = winograd2d_partial_size(s), step = size + 3 * kLanes;
+      Guarded<float> partials(2 * step), dw(Sizes(s).w, 1), scratch(winograd2d_scratch_size(s, true));
+      std::vector<double> want(Sizes(s).w, 0.0);
+      for (const std::size_t group : {0, 1, 2}) {
+        const std::size_t n_valid = pick(random, {1, 2, 5, 15, 16});
+        Guarded<float> x(Sizes(s).x), dy(Sizes(s).y);
+        fill_uniform(x, random);
+        fill_uniform(dy, random);
+        for (std::size_t i = 0; i < dy.size(); ++i) dy[i] *= i % kLanes < n_valid ? 1.0F : 0.0F;
+        winograd2d_weight_gradient(s, x.data(), dy.data(), partials.data() + group / 2 * step, group == 1,
+                                   scratch.data());
+        const auto of_group = Exact(s, form).weights(convert<double>(x), convert<double>(dy));
+        for (std::size_t i = 0; i < want.size(); ++i) want[i] += of_group[i];
+      }
+      const std::size_t middle = s.conv.in_channels / 2;
+      for (const auto& [first, last] :
+           {std::pair{middle, s.conv.in_channels}, std::pair{std::size_t{0}, middle}}) {
+        winograd2d_sum_gradients(s, form, WinogradPartials<float>{partials.data(), step, 2}, first, last,
+                                 dw.data());
+      }
+      EXPECT_TRUE(partials.guards_intact() && dw.guards_intact() && scratch.guards_intact()) << describe(s);
+      EXPECT_TRUE(std::isnan(partials[size])) << describe(s) << ": writes behind its partial gradient";
+      expect_near(dw, want, 3 * s.conv.out_height * s.conv.out_width * kLanes, describe(s));
       if (HasFailure()) return;
     }
   }

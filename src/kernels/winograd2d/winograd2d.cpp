@@ -365,24 +365,23 @@ void pack(const WinogradShape& shape, ConvWeights form, const float* w, float* p
   }
 }
 
-/// dw += G^T dU G, unfolded, for the output channels [first, last); dU [in plane][16 out planes of
-/// `lanes`][point] [16].
+/// partial [in channel][16 output channels][tap][16] <- (or +=) G^T dU G, unfolded, for the output channels
+/// [first, last); dU [in plane][16 out planes of `lanes`][point][16].
 template <std::size_t kKernel, bool kFolded>
-void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places, const float* products,
-                          std::size_t lanes, std::size_t first, std::size_t last, bool add, float* dw) {
+void add_kernel_gradients(const WinogradShape& shape, const float* products, std::size_t lanes,
+                          std::size_t first, std::size_t last, bool add, float* partial) {
   constexpr std::size_t kSourceKernel = kFolded ? kUnfoldedKernel : kKernel;
   constexpr std::size_t kTaps = kSourceKernel * kSourceKernel, kFewTaps = kKernel * kKernel;
   constexpr std::size_t kPhaseCount = kFolded ? kPhases : 1;
   const D d;
   const ConvShape& s = shape.conv;
-  const std::size_t tile_step = tile_size(kPoints<kKernel>);
-  alignas(64) float taps[kTaps * kLanes];  // [tap][output channel]
-  alignas(64) float moved[kPoints<kKernel> * kLanes];
-  float turned[kLanes][kTaps];
-  float* rows[kLanes];
+  const std::size_t tile_step = tile_size(kPoints<kKernel>),
+                    blocks = round_up(s.out_channels, kLanes) / kLanes;
+  alignas(64) float moved[kPoints<kKernel> * kLanes] = {};
   for (std::size_t c = 0; c < s.in_channels; ++c, products += lanes / kLanes * tile_step) {
     for (std::size_t o = first; o < last; o += kLanes) {
       const std::size_t exist = std::min(kLanes, s.out_channels - o);
+      float* const taps = partial + (c * blocks + o / kLanes) * kTaps * kLanes;
       for (std::size_t part = 0; part < kParts; ++part) {
         for (std::size_t phase = 0; phase < kPhaseCount; ++phase) {
           const std::size_t q = phase * s.out_channels + o;
@@ -399,42 +398,31 @@ void add_kernel_gradients(const WinogradShape& shape, const WeightPlaces& places
           }
           V few[kFewTaps];
           kernel_gradient_tile<kKernel>(u + part * kVector, few);
+          const bool sets = phase == 0 && !add;
           HWY_UNROLL(1)
           for (std::size_t a = 0; a < kSourceKernel; ++a) {
             HWY_UNROLL(5)
             for (std::size_t b = 0; b < kSourceKernel; ++b) {
               const std::size_t from =
                   kFolded ? folded_tap(phase / 2, a) * kKernel + folded_tap(phase % 2, b) : a * kKernel + b;
-              const std::size_t tap = a * kSourceKernel + b;
-              float* to = taps + (places.flipped ? kTaps - 1 - tap : tap) * kLanes + part * kVector;
-              hn::Store(phase == 0 ? few[from] : hn::Add(hn::Load(d, to), few[from]), d, to);
+              float* to = taps + (a * kSourceKernel + b) * kLanes + part * kVector;
+              hn::Store(sets ? few[from] : hn::Add(hn::Load(d, to), few[from]), d, to);
             }
           }
         }
-      }
-      // Rows of w: where they are not to be added to, and all are there, straight away.
-      const bool direct = !add && exist == kLanes;
-      float* to = dw + o * places.output_step + c * places.input_step;
-      for (std::size_t l = 0; l < kLanes; ++l) rows[l] = direct ? to + l * places.output_step : turned[l];
-      scatter_columns(taps, kTaps, rows);
-      if (direct) continue;
-      for (std::size_t l = 0; l < exist; ++l, to += places.output_step) {
-        for (std::size_t tap = 0; tap < kTaps; ++tap)
-          to[tap] = add ? to[tap] + turned[l][tap] : turned[l][tap];
       }
     }
   }
 }
 
 template <std::size_t kKernel, bool kFolded>
-void weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy, float* dw,
-                     bool add, float* scratch) {
+void weight_gradient(const WinogradShape& shape, const float* x, const float* dy, float* partial, bool add,
+                     float* scratch) {
   constexpr std::size_t kPointCount = kPoints<kKernel>;
   const Sides sides(shape);
   const Tiles tiles(sides.grid_height, sides.grid_width);
   const std::size_t n_in = sides.x.planes(), lanes = round_up(sides.y.planes(), kLanes);
   const std::size_t slice = std::min(lanes, kSlice), tile_step = tile_size(kPointCount);
-  const WeightPlaces places(shape.conv, form);
   const std::size_t block = block_tiles(kGradientBlockBytes, kPointCount, n_in + slice, tiles.count);
   float* values = scratch;
   float* gradients = values + points_size(kPointCount, n_in, block * kLanes);
@@ -458,14 +446,13 @@ void weight_gradient(const WinogradShape& shape, ConvWeights form, const float* 
                 products + q / kLanes * tile_step + point * kLanes);
       }
       if (!kFolded && last == tiles.count) {  // while the sums are in the cache
-        add_kernel_gradients<kKernel, kFolded>(shape, places, products, lanes, q,
-                                               std::min(q + wide, shape.conv.out_channels), add, dw);
+        add_kernel_gradients<kKernel, kFolded>(shape, products, lanes, q,
+                                               std::min(q + wide, shape.conv.out_channels), add, partial);
       }
     }
   }
   if (kFolded) {
-    add_kernel_gradients<kKernel, kFolded>(shape, places, products, lanes, 0, shape.conv.out_channels, add,
-                                           dw);
+    add_kernel_gradients<kKernel, kFolded>(shape, products, lanes, 0, shape.conv.out_channels, add, partial);
   }
 }
 
@@ -495,14 +482,47 @@ void winograd2d_data_gradient(const WinogradShape& shape, const float* dy, const
   run(s.y, s.x, s.x.height, s.x.width, kernel - 1 - s.padding, dy, packed, dx, scratch);
 }
 
-void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
-                                float* dw, bool add, float* scratch) noexcept {
+void winograd2d_weight_gradient(const WinogradShape& shape, const float* x, const float* dy, float* partial,
+                                bool add, float* scratch) noexcept {
   if (shape.upsampled) {
-    weight_gradient<3, true>(shape, form, x, dy, dw, add, scratch);
+    weight_gradient<3, true>(shape, x, dy, partial, add, scratch);
   } else if (shape.conv.kernel == 3) {
-    weight_gradient<3, false>(shape, form, x, dy, dw, add, scratch);
+    weight_gradient<3, false>(shape, x, dy, partial, add, scratch);
   } else {
-    weight_gradient<5, false>(shape, form, x, dy, dw, add, scratch);
+    weight_gradient<5, false>(shape, x, dy, partial, add, scratch);
+  }
+}
+
+void winograd2d_sum_gradients(const WinogradShape& shape, ConvWeights form,
+                              const WinogradPartials<float>& partials, std::size_t first, std::size_t last,
+                              float* dw) noexcept {
+  constexpr std::size_t kMostTaps = kUnfoldedKernel * kUnfoldedKernel;
+  const D d;
+  const ConvShape& s = shape.conv;
+  const WeightPlaces places(s, form);
+  const std::size_t n_taps = s.kernel * s.kernel, blocks = round_up(s.out_channels, kLanes) / kLanes;
+  alignas(64) float taps[kMostTaps * kLanes];
+  float unused[kMostTaps];
+  for (std::size_t c = first; c < last; ++c) {
+    for (std::size_t o = 0; o < s.out_channels; o += kLanes) {
+      const float* from = partials.values + (c * blocks + o / kLanes) * n_taps * kLanes;
+      for (std::size_t tap = 0; tap < n_taps; ++tap, from += kLanes) {
+        float* const to = taps + (places.flipped ? n_taps - 1 - tap : tap) * kLanes;
+        for (std::size_t part = 0; part < kLanes; part += kVector) {
+          V sum = hn::Load(d, from + part);
+          for (std::size_t i = 1; i < partials.n; ++i) {
+            sum = hn::Add(sum, hn::Load(d, from + i * partials.step + part));
+          }
+          hn::Store(sum, d, to + part);
+        }
+      }
+      const std::size_t exist = std::min(kLanes, s.out_channels - o);
+      float* rows[kLanes];
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        rows[l] = l < exist ? dw + (o + l) * places.output_step + c * places.input_step : unused;
+      }
+      scatter_columns(taps, n_taps, rows);
+    }
   }
 }
 
@@ -564,6 +584,11 @@ std::size_t winograd2d_backward_size(const WinogradShape& shape) noexcept {
                   s.out_channels * s.in_channels * s.kernel * s.kernel);
 }
 
+std::size_t winograd2d_partial_size(const WinogradShape& shape) noexcept {
+  const ConvShape& s = shape.conv;
+  return s.in_channels * round_up(s.out_channels, kLanes) * s.kernel * s.kernel;
+}
+
 bool winograd2d_pays(const WinogradShape& shape) noexcept {
   if (!winograd2d_serves(shape)) return false;
   const ConvShape& s = shape.conv;
@@ -622,13 +647,24 @@ void winograd2d_data_gradient(const WinogradShape& shape, const double* dy, cons
   reference::winograd2d_data_gradient(shape, dy, packed, dx, scratch);
 }
 
-void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
-                                float* dw, bool add, float* scratch) noexcept {
-  DEEPSAD_CALL_KERNEL(winograd2d_weight_gradient, shape, form, x, dy, dw, add, scratch);
+void winograd2d_weight_gradient(const WinogradShape& shape, const float* x, const float* dy, float* partial,
+                                bool add, float* scratch) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_weight_gradient, shape, x, dy, partial, add, scratch);
 }
-void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const double* x,
-                                const double* dy, double* dw, bool add, double* scratch) noexcept {
-  reference::winograd2d_weight_gradient(shape, form, x, dy, dw, add, scratch);
+void winograd2d_weight_gradient(const WinogradShape& shape, const double* x, const double* dy,
+                                double* partial, bool add, double* scratch) noexcept {
+  reference::winograd2d_weight_gradient(shape, x, dy, partial, add, scratch);
+}
+
+void winograd2d_sum_gradients(const WinogradShape& shape, ConvWeights form,
+                              const WinogradPartials<float>& partials, std::size_t first, std::size_t last,
+                              float* dw) noexcept {
+  DEEPSAD_CALL_KERNEL(winograd2d_sum_gradients, shape, form, partials, first, last, dw);
+}
+void winograd2d_sum_gradients(const WinogradShape& shape, ConvWeights form,
+                              const WinogradPartials<double>& partials, std::size_t first, std::size_t last,
+                              double* dw) noexcept {
+  reference::winograd2d_sum_gradients(shape, form, partials, first, last, dw);
 }
 
 }  // namespace deepsad::kernels

@@ -59,11 +59,28 @@ void winograd2d_data_gradient(const WinogradShape& shape, const float* dy, const
 void winograd2d_data_gradient(const WinogradShape& shape, const double* dy, const double* packed, double* dx,
                               double* scratch) noexcept;
 
-/// dw <- gradient, or dw += gradient if `add`, summed over the lanes, in the form in which w was packed.
-/// Unused lanes of dy must be zero.
-void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const float* x, const float* dy,
-                                float* dw, bool add, float* scratch) noexcept;
-void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const double* x,
-                                const double* dy, double* dw, bool add, double* scratch) noexcept;
+/// Elements of a partial weight gradient.
+[[nodiscard]] std::size_t winograd2d_partial_size(const WinogradShape& shape) noexcept;
+/// partial <- the weight gradient of a group, or partial += it if `add`, summed over the lanes, in an order
+/// of its own: the vectors that the transforms leave. 64-byte aligned. Unused lanes of dy must be zero.
+void winograd2d_weight_gradient(const WinogradShape& shape, const float* x, const float* dy, float* partial,
+                                bool add, float* scratch) noexcept;
+void winograd2d_weight_gradient(const WinogradShape& shape, const double* x, const double* dy,
+                                double* partial, bool add, double* scratch) noexcept;
+
+/// n partial gradients, `step` elements apart.
+template <class T>
+struct WinogradPartials {
+  const T* values;
+  std::size_t step, n;
+};
+/// Of the weights of input channels [first, last), in the form in which w was packed: dw <- the sum of the
+/// partial gradients, in their order.
+void winograd2d_sum_gradients(const WinogradShape& shape, ConvWeights form,
+                              const WinogradPartials<float>& partials, std::size_t first, std::size_t last,
+                              float* dw) noexcept;
+void winograd2d_sum_gradients(const WinogradShape& shape, ConvWeights form,
+                              const WinogradPartials<double>& partials, std::size_t first, std::size_t last,
+                              double* dw) noexcept;
 
 }  // namespace deepsad::kernels

@@ -80,9 +80,10 @@ void winograd2d_data_gradient(const WinogradShape& shape, const T* dy, const T* 
   });
 }
 
+/// Partial gradients of the reference: [out_channels][in_channels][kernel][kernel].
 template <class T>
-void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, const T* x, const T* dy, T* dw,
-                                bool add, T* /*scratch*/) noexcept {
+void winograd2d_weight_gradient(const WinogradShape& shape, const T* x, const T* dy, T* partial, bool add,
+                                T* /*scratch*/) noexcept {
   const ConvShape& s = shape.conv;
   winograd2d_for_each(shape, [&](std::size_t o, std::size_t c, std::size_t a, std::size_t b, auto each) {
     T sum[kLanes] = {};
@@ -91,9 +92,28 @@ void winograd2d_weight_gradient(const WinogradShape& shape, ConvWeights form, co
     });
     T total{0};
     for (std::size_t l = 0; l < kLanes; ++l) total += sum[l];
-    T& to = dw[winograd2d_weight_index(s, form, o, c, a, b)];
+    T& to = partial[winograd2d_weight_index(s, ConvWeights::as_is, o, c, a, b)];
     to = add ? to + total : total;
   });
+}
+
+template <class T>
+void winograd2d_sum_gradients(const WinogradShape& shape, ConvWeights form,
+                              const WinogradPartials<T>& partials, std::size_t first, std::size_t last,
+                              T* dw) noexcept {
+  const ConvShape& s = shape.conv;
+  for (std::size_t o = 0; o < s.out_channels; ++o) {
+    for (std::size_t c = first; c < last; ++c) {
+      for (std::size_t a = 0; a < s.kernel; ++a) {
+        for (std::size_t b = 0; b < s.kernel; ++b) {
+          const T* partial = partials.values + winograd2d_weight_index(s, ConvWeights::as_is, o, c, a, b);
+          T sum{0};
+          for (std::size_t i = 0; i < partials.n; ++i) sum += partial[i * partials.step];
+          dw[winograd2d_weight_index(s, form, o, c, a, b)] = sum;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace deepsad::kernels::reference
