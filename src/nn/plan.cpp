@@ -23,7 +23,7 @@ constexpr std::size_t kSerialProducts = 2'000'000;
 // Fixed pieces of the optimiser's work: which vector a parameter shares must not depend on the number of
 // threads.
 constexpr std::size_t kAdamChunk = 4096;
-// Of what is kept of the rows of a matrix: 180,000 images of 28x28, 22,000 of 32x32 in colour.
+// Of what is kept of the rows of a matrix: 190,000 images of 28x28, 22,000 of 32x32 in colour.
 constexpr std::size_t kMostKeptBytes = std::size_t{256} << 20;
 constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.999;
@@ -95,7 +95,7 @@ struct Plan<T>::Impl {
   std::vector<AdamPiece> adam_pieces;
   MatrixView<const T> precomputed;  // the matrix whose rows kept_rows are about
   AlignedBuffer<T> kept_rows;
-  const std::uint32_t* batch_rows = nullptr;  // of the pass, if they are rows of `precomputed`
+  const std::uint32_t* batch_rows = nullptr;  // during a pass over rows of `precomputed`
   std::vector<double> lane_losses;
   std::vector<AlignedBuffer<T>> scratch;  // by worker
   std::size_t products_per_sample = 0;    // multiply-adds of a forward pass
@@ -132,12 +132,16 @@ struct Plan<T>::Impl {
     tensors = state_tensors(spec);
     tensor_offset.resize(tensors.size());
     std::size_t offset = 0;
-    // Some operations give one gradient of the whole batch: behind all that have partial ones.
+    // Linear layers and convolutions of many channels give one gradient of the whole batch: behind all that
+    // leave a partial one for each block.
     for (const bool whole : {false, true}) {
       if (whole) parameters.n_partial = offset;
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         const std::size_t layer = tensors[i].layer;
-        const bool spans_batch = spec.layers[layer].kind == LayerKind::linear || runs_as_winograd2d(layer);
+        const Convolution family = convolution_of(layer);
+        const bool spans_batch = spec.layers[layer].kind == LayerKind::linear ||
+                                 family == Convolution::winograd2d ||
+                                 family == Convolution::upsampled_winograd2d;
         if (!is_parameter(i) || spans_batch != whole) continue;
         tensor_offset[i] = offset;
         offset += round_up(n_elements(tensors[i].shape), kAlignment / sizeof(float));
@@ -187,12 +191,11 @@ struct Plan<T>::Impl {
     ops.push_back(std::move(op));
   }
 
-  // A convolution's layer as winograd2d.h sees it: conv_transpose2d runs as the convolution whose data
-  // gradient it is. Of other layers a shape that nothing serves.
+  // A convolution as winograd2d.h sees it: conv_transpose2d runs as the convolution whose data gradient it
+  // is.
   [[nodiscard]] kernels::WinogradShape winograd_shape(std::size_t i, bool upsampled) const {
     const LayerSpec& layer = spec.layers[i];
     const bool transposed = layer.kind == LayerKind::conv_transpose2d;
-    if (layer.kind != LayerKind::conv2d && !transposed) return {};
     const Shape& in = shapes[i];
     const Shape& out = shapes[i + 1];
     const std::size_t padding = transposed ? layer.kernel - 1 - layer.padding : layer.padding;
@@ -200,11 +203,19 @@ struct Plan<T>::Impl {
             .upsampled = upsampled};
   }
 
-  // Whether layer i becomes a WinogradConvOp, with the upsampling in front of it or without.
-  [[nodiscard]] bool runs_as_winograd2d(std::size_t i) const {
-    const bool upsampled = i > 0 && spec.layers[i - 1].kind == LayerKind::upsample2d;
-    if (upsampled && kernels::winograd2d_pays(winograd_shape(i, true))) return true;
-    return !(upsampled && folds_into_upsampling(i)) && kernels::winograd2d_pays(winograd_shape(i, false));
+  // How a convolution runs, and whether with the upsampling in front of it.
+  enum class Convolution { none, few_channels, winograd2d, upsampled, upsampled_winograd2d };
+  [[nodiscard]] Convolution convolution_of(std::size_t i) const {
+    if (i >= spec.layers.size()) return Convolution::none;
+    const LayerSpec& layer = spec.layers[i];
+    if (layer.kind != LayerKind::conv2d && layer.kind != LayerKind::conv_transpose2d)
+      return Convolution::none;
+    if (i > 0 && spec.layers[i - 1].kind == LayerKind::upsample2d) {
+      if (kernels::winograd2d_pays(winograd_shape(i, true))) return Convolution::upsampled_winograd2d;
+      if (layer.stride == 1 && layer.kernel % 2 == 1) return Convolution::upsampled;
+    }
+    return kernels::winograd2d_pays(winograd_shape(i, false)) ? Convolution::winograd2d
+                                                              : Convolution::few_channels;
   }
 
   void add_winograd(std::size_t i, bool upsampled) {
@@ -223,7 +234,7 @@ struct Plan<T>::Impl {
   }
 
   void add_convolution(std::size_t i) {
-    if (kernels::winograd2d_pays(winograd_shape(i, false))) {
+    if (convolution_of(i) == Convolution::winograd2d) {
       add_winograd(i, false);
       return;
     }
@@ -271,9 +282,9 @@ struct Plan<T>::Impl {
           add_op(std::make_unique<MaxPoolOp<T>>(in[0], in[1], in[2], n_slots), i, out_size);
           break;
         case LayerKind::upsample2d:
-          if (i + 1 < spec.layers.size() && kernels::winograd2d_pays(winograd_shape(i + 1, true))) {
+          if (convolution_of(i + 1) == Convolution::upsampled_winograd2d) {
             add_winograd(++i, true);
-          } else if (folds_into_upsampling(i + 1)) {
+          } else if (convolution_of(i + 1) == Convolution::upsampled) {
             add_upsample_conv(i++);
           } else {
             add_op(std::make_unique<UpsampleOp<T>>(in[0], in[1], in[2]), i, out_size);
@@ -290,14 +301,6 @@ struct Plan<T>::Impl {
       auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
       if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm, n_slots);
     }
-  }
-
-  // Whether layer k is a convolution that can run on the map before the upsampling in front of it.
-  [[nodiscard]] bool folds_into_upsampling(std::size_t k) const {
-    if (k >= spec.layers.size()) return false;
-    const LayerSpec& layer = spec.layers[k];
-    const bool convolution = layer.kind == LayerKind::conv2d || layer.kind == LayerKind::conv_transpose2d;
-    return convolution && layer.stride == 1 && layer.kernel % 2 == 1;
   }
 
   // Layer i, an upsampling, and the convolution behind it.
@@ -444,9 +447,10 @@ struct Plan<T>::Impl {
   // What the first convolution can keep of the rows of x.
   void precompute(MatrixView<const T> x) {
     precomputed = {};
+    kept_rows = {};
     auto* const convolution = dynamic_cast<ConvOp<T>*>(ops.front().get());
     const std::size_t size = convolution == nullptr ? 0 : convolution->row_size();
-    if (size == 0 || precomputed_bytes(spec, x.rows()) == 0) return;
+    if (x.rows() * size == 0 || x.rows() * size > kMostKeptBytes / sizeof(T)) return;
     kept_rows.resize(x.rows() * size);
     std::vector<AlignedBuffer<T>> groups;
     for (std::size_t worker = 0; worker < pool->n_threads(); ++worker) groups.emplace_back(x.cols() * kLanes);
@@ -609,16 +613,19 @@ struct Plan<T>::Impl {
 };
 
 std::size_t precomputed_bytes(const NetworkSpec& spec, std::size_t n_rows) {
-  // A convolution, batch norm, perhaps a leaky ReLU, and a pool: see Plan<T>::Impl::build().
+  // Reshapes, a convolution, batch norm, perhaps a leaky ReLU, and a pool: see Plan<T>::Impl::build().
   const auto is = [&](std::size_t i, LayerKind kind) {
     return i < spec.layers.size() && spec.layers[i].kind == kind;
   };
-  const std::size_t pool = is(2, LayerKind::leaky_relu) ? 3 : 2;
-  if (!is(0, LayerKind::conv2d) || !is(1, LayerKind::batch_norm) || !is(pool, LayerKind::max_pool2d))
+  std::size_t first = 0;
+  while (is(first, LayerKind::reshape)) ++first;
+  const std::size_t pool = is(first + 2, LayerKind::leaky_relu) ? first + 3 : first + 2;
+  if (!is(first, LayerKind::conv2d) || !is(first + 1, LayerKind::batch_norm) ||
+      !is(pool, LayerKind::max_pool2d))
     return 0;
   const std::vector<Shape> shapes = layer_shapes(spec);
-  const Shape &in = shapes[0], &out = shapes[1];
-  const LayerSpec& layer = spec.layers[0];
+  const Shape &in = shapes[first], &out = shapes[first + 1];
+  const LayerSpec& layer = spec.layers[first];
   const kernels::ConvShape shape{in[0],  in[1],        in[2],         out[0],      out[1],
                                  out[2], layer.kernel, layer.padding, layer.stride};
   if (kernels::winograd2d_pays({.conv = shape}) ||
@@ -764,26 +771,30 @@ void Plan<T>::load_training_state(const StateDict& all) {
 
 template <class T>
 void Plan<T>::precompute(MatrixView<const T> x) {
-  assert(impl_->training() && x.cols() == n_inputs());
+  assert(impl_->training() && (x.rows() == 0 || x.cols() == n_inputs()));
   impl_->precompute(x);
+}
+template <class T>
+std::size_t Plan<T>::kept_bytes() const {
+  return impl_->kept_rows.size() * sizeof(T);
 }
 
 template <class T>
 double Plan<T>::forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> rows,
                                  const Loss<T>& loss) {
   impl_->batch_rows = impl_->known(x, rows);
-  return impl_->run(MatrixRows<T>(x, rows), rows.data(), rows.size(), loss, true);
+  const double mean_loss = impl_->run(MatrixRows<T>(x, rows), rows.data(), rows.size(), loss, true);
+  impl_->batch_rows = nullptr;
+  return mean_loss;
 }
 
 template <class T>
 double Plan<T>::forward_backward(const GroupSource<T>& input, std::size_t n, const Loss<T>& loss) {
-  impl_->batch_rows = nullptr;
   return impl_->run(input, nullptr, n, loss, true);
 }
 
 template <class T>
 void Plan<T>::forward(const GroupSource<T>& input, std::size_t n) {
-  impl_->batch_rows = nullptr;
   impl_->forward_pass(input, n, [](const GroupPlace<T>&) {});
 }
 
@@ -825,7 +836,6 @@ template <class T>
 std::string Plan<T>::first_non_finite(MatrixView<const T> x, std::span<const std::uint32_t> rows,
                                       const Loss<T>& loss) {
   if (std::string tensor = non_finite_tensor(); !tensor.empty()) return tensor;
-  impl_->batch_rows = nullptr;
   (void)impl_->run(MatrixRows<T>(x, rows), rows.data(), rows.size(), loss, false);
   return non_finite_value();
 }

@@ -119,8 +119,10 @@ class Plan {
   /// Computes once for all steps what they need of each row of x that does not depend on weights (moments of
   /// the patches under a first convolution; see precomputed_bytes()). Steps on rows of x use it until the
   /// next call. Without it every step computes it anew; results differ by rounding.
-  /// @pre train mode; x.cols() == n_inputs(); x stays as it is, where it is, as long as steps are made on it
+  /// An empty view: forgets the last one and frees the memory.
+  /// @pre train mode; x.cols() == n_inputs(); x stays as it is, where it is, until the next call
   void precompute(MatrixView<const T> x);
+  [[nodiscard]] std::size_t kept_bytes() const;  ///< that precompute() took
   /// Forward and backward pass over the given rows of x, in training mode (running statistics are updated).
   /// Leaves the gradient for update(), in place of one that update() did not take. Returns the batch's mean
   /// loss. @pre 1 <= rows.size() <= max_batch
@@ -188,8 +190,8 @@ class Plan {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Memory that Plan<float>::precompute() takes for n_rows rows: 0 for most networks, and where it would be
-/// more than 256 MiB, in which case nothing is kept.
+/// Memory that Plan<float>::precompute() takes for n_rows rows, without a plan: 0 for most networks, and
+/// where it would be more than 256 MiB, in which case nothing is kept.
 [[nodiscard]] std::size_t precomputed_bytes(const NetworkSpec& spec, std::size_t n_rows);
 
 extern template class Plan<float>;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -75,7 +76,7 @@ class GroupBuffer {
 };
 
 /// The weights of a plan and their gradients. The first n_partial have a partial gradient for each block of
-/// groups; the others, of operations whose gradient spans the batch, have one.
+/// groups; the others, of operations that give all of their gradient in batch_gradient(), have one.
 template <class T>
 struct ParameterArena {
   AlignedBuffer<T> weights, first_moment, second_moment;
@@ -119,7 +120,8 @@ class PlanOp {
   virtual void sums(const GroupPlace<T>&) {}
   virtual void finish_sums(const BatchPart& /*part*/) {}
 
-  // Weight gradients over the whole batch, after its backward pass: part `part` of `parts`, in parallel.
+  // Weight gradients, or terms of them, over the whole batch, after its backward pass: part `part` of
+  // `parts`, in parallel.
   [[nodiscard]] virtual bool gradient_spans_batch() const { return false; }
   virtual void batch_gradient(std::size_t /*n_groups*/, std::size_t /*part*/, std::size_t /*parts*/) {}
 
@@ -619,21 +621,23 @@ void ConvOp<T>::make_rows(const T* x, std::size_t n_valid, T* rows, T* scratch) 
 }
 
 template <class T>
-void ConvOp<T>::batch_gradient(std::size_t n_groups, std::size_t part, std::size_t /*parts*/) {
+void ConvOp<T>::batch_gradient(std::size_t n_groups, std::size_t part, std::size_t parts) {
   beyond_scoring();
-  if (part != 0) return;  // a few microseconds
-  double* const moments = group_moments_.data();
+  // Each part adds up the groups for itself, which costs less than to wait for one that does.
+  std::array<double, kernels::kMostPatchMoments> moments;
+  std::copy_n(group_moments_.data(), moments_size_, moments.begin());
   for (std::size_t g = 1; g < n_groups; ++g) {
-    const double* const of_group = moments + g * moments_size_;
+    const double* const of_group = group_moments_.data() + g * moments_size_;
     for (std::size_t k = 0; k < moments_size_; ++k) moments[k] += of_group[k];
   }
   if constexpr (std::is_same_v<T, float>) {
     const std::size_t step = forward_shape_.in_channels * forward_shape_.kernel * forward_shape_.kernel;
     const float* const w = this->parameters->weights.data() + weight_offset_;
     float* const dw = this->parameters->gradient(0, weight_offset_);
-    for (std::size_t o = 0; o < forward_shape_.out_channels; ++o) {
+    const std::size_t n = forward_shape_.out_channels;
+    for (std::size_t o = n * part / parts; o < n * (part + 1) / parts; ++o) {
       const auto [a, b] = unpool_->affine_part(o);
-      kernels::add_patch_moments_gradient(forward_shape_, moments, a, b, w + o * step, dw + o * step);
+      kernels::add_patch_moments_gradient(forward_shape_, moments.data(), a, b, w + o * step, dw + o * step);
     }
   }
 }

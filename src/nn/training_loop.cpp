@@ -57,10 +57,13 @@ class ValidationSink final : public Plan<float>::GroupSink {
 class PlanStep final : public TrainingStep {
  public:
   PlanStep(Plan<float>& plan, const Loss<float>& loss, MatrixView<const float> x)
-      : plan_(plan), loss_(loss), x_(x) {
-    plan_.precompute(x);
-  }
+      : plan_(plan), loss_(loss), x_(x) {}
+  PlanStep(const PlanStep&) = delete;
+  PlanStep& operator=(const PlanStep&) = delete;
+  ~PlanStep() override { plan_.precompute({}); }  // x may be gone before the plan
   double forward_backward(std::span<const std::uint32_t> rows) override {
+    if (!precomputed_) plan_.precompute(x_);
+    precomputed_ = true;
     return plan_.forward_backward(x_, rows, loss_);
   }
   void update(float learning_rate, float weight_decay) override { plan_.update(learning_rate, weight_decay); }
@@ -90,6 +93,7 @@ class PlanStep final : public TrainingStep {
   Plan<float>& plan_;
   const Loss<float>& loss_;
   MatrixView<const float> x_;
+  bool precomputed_ = false;                // at the first step: a phase may be finished already
   std::unique_ptr<Plan<float>> inference_;  // of the validation rows, made at the first need
   Matrix<float> validation_;
 };

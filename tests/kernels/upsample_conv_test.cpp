@@ -32,7 +32,8 @@ std::string describe(const UpsampleConvShape& s) {
          ", padding " + std::to_string(s.padding);
 }
 
-/// Every odd kernel with every padding, other sizes drawn at random; the paper's decoders.
+/// Every odd kernel with every padding, other sizes drawn at random; tiles of every kind; the paper's
+/// decoders.
 std::vector<UpsampleConvShape> shapes() {
   std::vector<UpsampleConvShape> all;
   RandomStream random(41, "upsample_conv shapes");
@@ -51,6 +52,17 @@ std::vector<UpsampleConvShape> shapes() {
       }
     }
   }
+  // Of kernel 5, three taps a row: every width of a tile with every number of columns outside its window.
+  for (std::size_t padding = 0; padding < 5; ++padding) {
+    for (std::size_t width = 1; width <= 13; ++width) {
+      if (2 * width + 2 * padding < 6) continue;
+      const std::size_t height = padding == 0 ? 3 : pick(random, {2, 3});
+      all.push_back(
+          make_shape(pick(random, {1, 4, 6, 7}), pick(random, {1, 2, 4}), height, width, 5, padding));
+      all.push_back(make_shape(pick(random, {2, 3}), pick(random, {2, 3}), height, width, 5, padding));
+    }
+  }
+  all.push_back(make_shape(2, 4, 4, 4, 5, 2));
   all.push_back(make_shape(4, 8, 8, 8, 5, 1));
   all.push_back(make_shape(8, 1, 14, 14, 5, 2));
   return all;

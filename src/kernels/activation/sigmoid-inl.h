@@ -45,7 +45,7 @@ HWY_INLINE V exp_of_negative(V x) {
 HWY_INLINE V sigmoid(V x) {
   const D d;
   const V one = hn::Set(d, 1.0F);
-  // exp of -|x| cannot overflow, and small results keep their digits. Exp errs by 1 unit in the last place,
+  // exp of -|x| cannot overflow, and small results keep their digits. It errs by 1 unit in the last place,
   // the addition and the division by half a unit each.
   const V e = exp_of_negative(hn::Neg(hn::Abs(x)));
   const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);

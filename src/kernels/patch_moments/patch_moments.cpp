@@ -310,9 +310,15 @@ bool patch_moments_serve(const ConvShape& s) noexcept {
          s.width <= kLargestMap;
 }
 
+namespace {
+constexpr std::size_t size_for(std::size_t in_channels) {
+  return (reference::patch_sum_index(in_channels, in_channels, 0) + kLanes - 1) / kLanes * kLanes;
+}
+static_assert(size_for(kMostChannels) == kMostPatchMoments);
+}  // namespace
+
 std::size_t patch_moments_size(const ConvShape& s) noexcept {
-  const std::size_t used = reference::patch_sum_index(s.in_channels, s.in_channels, 0);
-  return (used + kLanes - 1) / kLanes * kLanes;
+  return size_for(s.in_channels);
 }
 
 std::size_t patch_moments_scratch_size(const ConvShape& s) noexcept {

@@ -18,8 +18,10 @@ namespace deepsad::kernels {
 /// Elsewhere too many digits would cancel: beside little padding, or in large maps, patches vary little about
 /// their mean.
 [[nodiscard]] bool patch_moments_serve(const ConvShape& shape) noexcept;
-/// Values of the moments: those of every pair of taps in their order, then the sums; a multiple of 16.
+/// Values of the moments: those of every pair of taps in their order, then the sums; a multiple of 16, and at
+/// most kMostPatchMoments.
 [[nodiscard]] std::size_t patch_moments_size(const ConvShape& shape) noexcept;
+constexpr std::size_t kMostPatchMoments = 5312;
 /// Floats of scratch memory; 64-byte aligned, any content.
 [[nodiscard]] std::size_t patch_moments_scratch_size(const ConvShape& shape) noexcept;
 

@@ -546,15 +546,16 @@ void add_unfolded(const UpsampleConvShape& s, ConvWeights form, const float* fol
           phases[row][column] = folded + place * k * k;
         }
       }
-      float* to = dw + reference::weight_index(s, form, o, c, 0, 0);
+      float* const first = dw + reference::weight_index(s, form, o, c, 0, 0);
+      std::ptrdiff_t place = 0;
       HWY_UNROLL(5)
       for (std::size_t a = 0; a < kernel; ++a) {
         HWY_UNROLL(5)
-        for (std::size_t b = 0; b < kernel; ++b, to += step) {
+        for (std::size_t b = 0; b < kernel; ++b, place += step) {
           const auto of = [&](std::size_t row, std::size_t column) {
             return phases[row][column][(a + row) / 2 * k + (b + column) / 2];
           };
-          *to += (of(0, 0) + of(0, 1)) + (of(1, 0) + of(1, 1));
+          first[place] += (of(0, 0) + of(0, 1)) + (of(1, 0) + of(1, 1));
         }
       }
     }
