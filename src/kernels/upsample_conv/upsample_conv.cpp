@@ -131,15 +131,11 @@ struct Tile {
   bool accumulate;  // add to y
 };
 
-template <std::size_t kOc, std::size_t kPx>
-HWY_NOINLINE void convolution_tile(const Tile& t) {
+/// The tile, whose part of an input row add_row(row, weights, acc) adds to the accumulators.
+template <std::size_t kOc, std::size_t kPx, class AddRow>
+HWY_INLINE void run_tile(const Tile& t, AddRow add_row) {
   const D d;
-  const std::ptrdiff_t width = static_cast<std::ptrdiff_t>(t.in->width);
-  // Taps [fast_first, fast_last) read columns inside the map for every pixel of the tile.
-  const std::ptrdiff_t kernel = static_cast<std::ptrdiff_t>(t.kernel);
-  const std::ptrdiff_t fast_first = std::max<std::ptrdiff_t>(0, -t.column);
-  const std::ptrdiff_t fast_last = std::min(kernel, width - t.column - static_cast<std::ptrdiff_t>(kPx - 1));
-  const std::size_t pixel_step = t.in->pixel_step;
+  const std::size_t row_weights = t.kernel * kOc;
   for (std::size_t part = 0; part < kParts; ++part) {
     V acc[kPx][kOc];
     HWY_UNROLL(8)
@@ -152,32 +148,9 @@ HWY_NOINLINE void convolution_tile(const Tile& t) {
       for (std::size_t q = 0; q < t.in->phases; ++q, w += t.skipped_weights) {
         const float* row =
             t.in->data + c * t.in->channel_step + t.in->phase_offset[q] + t.row_offset + part * kVector;
-        for (std::size_t a = 0; a < t.rows; ++a, row += t.in->row_step) {
-          std::ptrdiff_t column = t.column;
-          for (std::ptrdiff_t b = 0; b < kernel; ++b, ++column, w += kOc) {
-            V weight[kOc];
-            HWY_UNROLL(8)
-            for (std::size_t o = 0; o < kOc; ++o) weight[o] = in_register(hn::Set(d, w[o]));
-            if (b >= fast_first && b < fast_last) {
-              const float* x = row + static_cast<std::size_t>(column) * pixel_step;
-              HWY_UNROLL(8)
-              for (std::size_t p = 0; p < kPx; ++p, x += pixel_step) {
-                const V in = in_register(hn::Load(d, x));
-                HWY_UNROLL(8)
-                for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
-              }
-            } else {
-              HWY_UNROLL(8)
-              for (std::size_t p = 0; p < kPx; ++p) {
-                const std::ptrdiff_t at = column + static_cast<std::ptrdiff_t>(p);
-                if (p >= t.pixels || at < 0 || at >= width) continue;
-                const V in = hn::Load(d, row + static_cast<std::size_t>(at) * pixel_step);
-                HWY_UNROLL(8)
-                for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
-              }
-            }
-          }
-        }
+        HWY_UNROLL(1)
+        for (std::size_t a = 0; a < t.rows; ++a, row += t.in->row_step, w += row_weights)
+          add_row(row, w, acc);
       }
     }
     HWY_UNROLL(8)
@@ -192,54 +165,68 @@ HWY_NOINLINE void convolution_tile(const Tile& t) {
   }
 }
 
-/// The same for three taps a row and kPx pixels that all exist, of whose window the first kLeft and the last
-/// kRight columns lie outside the map.
+/// Any kernel, and any columns of the window outside the map.
+template <std::size_t kOc, std::size_t kPx>
+HWY_NOINLINE void convolution_tile(const Tile& t) {
+  const D d;
+  const std::ptrdiff_t width = static_cast<std::ptrdiff_t>(t.in->width);
+  // Taps [fast_first, fast_last) read columns inside the map for every pixel of the tile.
+  const std::ptrdiff_t kernel = static_cast<std::ptrdiff_t>(t.kernel);
+  const std::ptrdiff_t fast_first = std::max<std::ptrdiff_t>(0, -t.column);
+  const std::ptrdiff_t fast_last = std::min(kernel, width - t.column - static_cast<std::ptrdiff_t>(kPx - 1));
+  const std::size_t pixel_step = t.in->pixel_step;
+  run_tile<kOc, kPx>(t, [&](const float* row, const float* w, V(&acc)[kPx][kOc]) DEEPSAD_KERNEL_LAMBDA {
+    std::ptrdiff_t column = t.column;
+    for (std::ptrdiff_t b = 0; b < kernel; ++b, ++column, w += kOc) {
+      V weight[kOc];
+      HWY_UNROLL(8)
+      for (std::size_t o = 0; o < kOc; ++o) weight[o] = in_register(hn::Set(d, w[o]));
+      if (b >= fast_first && b < fast_last) {
+        const float* x = row + static_cast<std::size_t>(column) * pixel_step;
+        HWY_UNROLL(8)
+        for (std::size_t p = 0; p < kPx; ++p, x += pixel_step) {
+          const V in = in_register(hn::Load(d, x));
+          HWY_UNROLL(8)
+          for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
+        }
+      } else {
+        HWY_UNROLL(8)
+        for (std::size_t p = 0; p < kPx; ++p) {
+          const std::ptrdiff_t at = column + static_cast<std::ptrdiff_t>(p);
+          if (p >= t.pixels || at < 0 || at >= width) continue;
+          const V in = hn::Load(d, row + static_cast<std::size_t>(at) * pixel_step);
+          HWY_UNROLL(8)
+          for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
+        }
+      }
+    }
+  });
+}
+
+/// Three taps a row and kPx pixels that all exist, of whose window the first kLeft and the last kRight
+/// columns lie outside the map.
 template <std::size_t kOc, std::size_t kPx, std::size_t kLeft, std::size_t kRight>
 HWY_NOINLINE void three_tap_tile(const Tile& t) {
   constexpr std::size_t kTaps = 3, kWindow = kPx + kTaps - 1;
   const D d;
   const std::size_t pixel_step = t.in->pixel_step;
   const std::ptrdiff_t corner = t.column * static_cast<std::ptrdiff_t>(pixel_step);
-  for (std::size_t part = 0; part < kParts; ++part) {
-    V acc[kPx][kOc];
-    HWY_UNROLL(8)
-    for (std::size_t p = 0; p < kPx; ++p) {
+  run_tile<kOc, kPx>(t, [&](const float* row, const float* w, V(&acc)[kPx][kOc]) DEEPSAD_KERNEL_LAMBDA {
+    HWY_UNROLL(3)
+    for (std::size_t b = 0; b < kTaps; ++b) {
+      V weight[kOc];
       HWY_UNROLL(8)
-      for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::Zero(d);
-    }
-    const float* w = t.w;
-    for (std::size_t c = 0; c < t.in->channels; ++c) {
-      for (std::size_t q = 0; q < t.in->phases; ++q, w += t.skipped_weights) {
-        const float* row =
-            t.in->data + c * t.in->channel_step + t.in->phase_offset[q] + t.row_offset + part * kVector;
-        HWY_UNROLL(1)
-        for (std::size_t a = 0; a < t.rows; ++a, row += t.in->row_step, w += kTaps * kOc) {
-          HWY_UNROLL(3)
-          for (std::size_t b = 0; b < kTaps; ++b) {
-            V weight[kOc];
-            HWY_UNROLL(8)
-            for (std::size_t o = 0; o < kOc; ++o) weight[o] = in_register(hn::Set(d, w[b * kOc + o]));
-            HWY_UNROLL(8)
-            for (std::size_t p = 0; p < kPx; ++p) {
-              if (p + b < kLeft || p + b >= kWindow - kRight) continue;
-              const V in = in_register(
-                  hn::Load(d, row + (corner + static_cast<std::ptrdiff_t>((p + b) * pixel_step))));
-              HWY_UNROLL(8)
-              for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
-            }
-          }
-        }
+      for (std::size_t o = 0; o < kOc; ++o) weight[o] = in_register(hn::Set(d, w[b * kOc + o]));
+      HWY_UNROLL(8)
+      for (std::size_t p = 0; p < kPx; ++p) {
+        if (p + b < kLeft || p + b >= kWindow - kRight) continue;
+        const V in =
+            in_register(hn::Load(d, row + (corner + static_cast<std::ptrdiff_t>((p + b) * pixel_step))));
+        HWY_UNROLL(8)
+        for (std::size_t o = 0; o < kOc; ++o) acc[p][o] = hn::MulAdd(weight[o], in, acc[p][o]);
       }
     }
-    HWY_UNROLL(8)
-    for (std::size_t p = 0; p < kPx; ++p) {
-      HWY_UNROLL(8)
-      for (std::size_t o = 0; o < kOc; ++o) {
-        float* to = t.y + t.y_offset[o] + p * t.y_pixel_step + part * kVector;
-        hn::Store(t.accumulate ? hn::Add(hn::Load(d, to), acc[p][o]) : acc[p][o], d, to);
-      }
-    }
-  }
+  });
 }
 
 using TileFunction = void (*)(const Tile&);
