@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "conv_shape.h"
 #include "kernel_test.h"
 #include "kernels/conv2d/conv2d_reference.h"
 
@@ -13,29 +14,6 @@ namespace deepsad::kernels {
 namespace {
 
 using namespace test;
-
-std::size_t output_size(std::size_t n, std::size_t kernel, std::size_t padding, std::size_t stride) {
-  return (n + 2 * padding - kernel) / stride + 1;
-}
-
-ConvShape make_shape(std::size_t in_channels, std::size_t out_channels, std::size_t height, std::size_t width,
-                     std::size_t kernel, std::size_t padding, std::size_t stride) {
-  return {.in_channels = in_channels,
-          .height = height,
-          .width = width,
-          .out_channels = out_channels,
-          .out_height = output_size(height, kernel, padding, stride),
-          .out_width = output_size(width, kernel, padding, stride),
-          .kernel = kernel,
-          .padding = padding,
-          .stride = stride};
-}
-
-std::string describe(const ConvShape& s) {
-  return "channels " + std::to_string(s.in_channels) + "->" + std::to_string(s.out_channels) + ", map " +
-         std::to_string(s.height) + "x" + std::to_string(s.width) + ", kernel " + std::to_string(s.kernel) +
-         ", padding " + std::to_string(s.padding) + ", stride " + std::to_string(s.stride);
-}
 
 const std::vector<std::size_t> kChannels = {1, 2, 3, 4, 5, 7, 8, 9, 16, 17};
 const std::vector<std::size_t> kSizes = {1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 28};
@@ -54,7 +32,7 @@ std::vector<ConvShape> shapes() {
       return n;
     };
     const std::size_t height = size(), width = size();
-    all.push_back(make_shape(ic, oc, height, width, k, padding, stride));
+    all.push_back(conv_shape(ic, oc, height, width, k, padding, stride));
   };
   for (const std::size_t ic : kChannels) {
     for (const std::size_t oc : kChannels) {
@@ -71,11 +49,11 @@ std::vector<ConvShape> shapes() {
     }
   }
   // Rows wider than several tiles, more weights than one pass of input channels takes.
-  all.push_back(make_shape(3, 9, 5, 32, 5, 2, 1));
-  all.push_back(make_shape(2, 1, 3, 33, 5, 2, 1));
-  all.push_back(make_shape(130, 8, 3, 4, 5, 2, 1));
-  all.push_back(make_shape(170, 6, 2, 3, 7, 3, 1));
-  all.push_back(make_shape(1, 2, 2, 3, 11, 5, 1));
+  all.push_back(conv_shape(3, 9, 5, 32, 5, 2, 1));
+  all.push_back(conv_shape(2, 1, 3, 33, 5, 2, 1));
+  all.push_back(conv_shape(130, 8, 3, 4, 5, 2, 1));
+  all.push_back(conv_shape(170, 6, 2, 3, 7, 3, 1));
+  all.push_back(conv_shape(1, 2, 2, 3, 11, 5, 1));
   return all;
 }
 
@@ -218,7 +196,7 @@ TEST(Conv2d, WeightGradientIsExactOnIntegers) {
 
 TEST(Conv2d, LanesNeverMix) {
   RandomStream random(7, "conv2d");
-  for (const ConvShape& s : {make_shape(3, 17, 9, 14, 5, 2, 1), make_shape(4, 3, 7, 7, 3, 1, 2)}) {
+  for (const ConvShape& s : {conv_shape(3, 17, 9, 14, 5, 2, 1), conv_shape(4, 3, 7, 7, 3, 1, 2)}) {
     constexpr std::size_t kChanged = 5;
     Guarded<float> x(Sizes(s).x), w(Sizes(s).w), dy(Sizes(s).y), dx(Sizes(s).x), other_dx(Sizes(s).x);
     fill_uniform(x, random);
@@ -243,7 +221,7 @@ TEST(Conv2d, LanesNeverMix) {
 }
 
 TEST(Conv2d, DoubleIsTheReference) {
-  const ConvShape s = make_shape(1, 1, 1, 3, 3, 1, 1);
+  const ConvShape s = conv_shape(1, 1, 1, 3, 3, 1, 1);
   std::vector<double> x(3 * kLanes), y(3 * kLanes), packed(conv2d_packed_size(s));
   const std::vector<double> w = {100, 100, 100, 1, 10, 100, 100, 100, 100};  // only the middle row is inside
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(1 + i / kLanes);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "conv_shape.h"
 #include "kernel_test.h"
 #include "kernels/patch_moments/patch_moments_reference.h"
 
@@ -15,20 +16,7 @@ namespace {
 using namespace test;
 
 ConvShape make_shape(std::size_t in_channels, std::size_t height, std::size_t width, std::size_t padding) {
-  return {.in_channels = in_channels,
-          .height = height,
-          .width = width,
-          .out_channels = 1,
-          .out_height = height + 2 * padding - 4,
-          .out_width = width + 2 * padding - 4,
-          .kernel = 5,
-          .padding = padding,
-          .stride = 1};
-}
-
-std::string describe(const ConvShape& s) {
-  return "channels " + std::to_string(s.in_channels) + ", map " + std::to_string(s.height) + "x" +
-         std::to_string(s.width) + ", padding " + std::to_string(s.padding);
+  return conv_shape(in_channels, 1, height, width, 5, padding, 1);
 }
 
 /// Every padding, from the smallest map on, and maps of the paper's networks.

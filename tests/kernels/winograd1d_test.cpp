@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "conv_shape.h"
 #include "kernel_test.h"
 #include "kernels/batch_norm/batch_norm_reference.h"
 #include "kernels/conv2d/conv2d_reference.h"
@@ -20,20 +21,7 @@ using namespace test;
 
 ConvShape make_shape(std::size_t in_channels, std::size_t out_channels, std::size_t height, std::size_t width,
                      std::size_t padding) {
-  return {.in_channels = in_channels,
-          .height = height,
-          .width = width,
-          .out_channels = out_channels,
-          .out_height = height + 2 * padding - 4,
-          .out_width = width + 2 * padding - 4,
-          .kernel = 5,
-          .padding = padding,
-          .stride = 1};
-}
-
-std::string describe(const ConvShape& s) {
-  return "channels " + std::to_string(s.in_channels) + "->" + std::to_string(s.out_channels) + ", map " +
-         std::to_string(s.height) + "x" + std::to_string(s.width) + ", padding " + std::to_string(s.padding);
+  return conv_shape(in_channels, out_channels, height, width, 5, padding, 1);
 }
 
 /// Every padding with every residue of the width modulo a tile, odd heights, channels off the tile's width.
