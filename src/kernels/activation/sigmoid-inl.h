@@ -21,7 +21,7 @@ namespace {
 HWY_INLINE V exp_of_negative(V x) {
 #if HWY_TARGET == HWY_AVX3
   // exp(x) = 2^n exp(r), r = x - n ln 2 in [-ln 2 / 2, ln 2 / 2], exp(r) = 1 + r + r^2 p(r) by a minimax
-  // polynomial (error below 2^-27), 2^n by the instruction for it. Highway has none: its Exp takes twice the
+  // polynomial (error below 2^-29), 2^n by the instruction for it. Highway has none: its Exp takes twice the
   // instructions, and these are the limit (figures in docs/kernels.md).
   const D d;
   constexpr float kLeast = -104.0F;  // exp is below half the smallest float
