@@ -18,7 +18,7 @@ namespace deepsad::kernels::HWY_NAMESPACE {
 namespace {
 
 struct Constants {
-  V beta1, beta2, one_minus_beta1, one_minus_beta2, weight_decay, step_size, root_correction, epsilon;
+  V beta1, beta2, one_minus_beta1, one_minus_beta2, weight_decay, step_size, root_scale, epsilon;
   explicit Constants(const AdamStep<float>& step) {
     const D d;
     beta1 = hn::Set(d, step.beta1);
@@ -27,7 +27,7 @@ struct Constants {
     one_minus_beta2 = hn::Set(d, 1.0F - step.beta2);
     weight_decay = hn::Set(d, step.weight_decay);
     step_size = hn::Set(d, step.learning_rate / step.bias_correction1);
-    root_correction = hn::Sqrt(hn::Set(d, step.bias_correction2));
+    root_scale = hn::Div(hn::Set(d, 1.0F), hn::Sqrt(hn::Set(d, step.bias_correction2)));
     epsilon = hn::Set(d, step.epsilon);
   }
 
@@ -36,7 +36,7 @@ struct Constants {
     g = hn::MulAdd(weight_decay, w, g);
     m = hn::MulAdd(one_minus_beta1, g, hn::Mul(beta1, m));
     v = hn::MulAdd(hn::Mul(one_minus_beta2, g), g, hn::Mul(beta2, v));
-    const V denominator = hn::Add(hn::Div(hn::Sqrt(v), root_correction), epsilon);
+    const V denominator = hn::MulAdd(hn::Sqrt(v), root_scale, epsilon);
     w = hn::Sub(w, hn::Div(hn::Mul(step_size, m), denominator));
   }
 };
