@@ -20,9 +20,7 @@ using kernels::kLanes;
 
 // Below so many multiply-adds a step is over before sleeping threads have woken (some 20 microseconds).
 constexpr std::size_t kSerialProducts = 2'000'000;
-// Fixed pieces of the optimiser's work: which vector a parameter shares must not depend on the number of
-// threads.
-constexpr std::size_t kAdamChunk = 4096;
+constexpr std::size_t kAdamChunk = 4096;  // parameters of one piece of the optimiser's work
 // Of what is kept of the rows of a matrix: 190,000 images of 28x28, 22,000 of 32x32 in colour.
 constexpr std::size_t kMostKeptBytes = std::size_t{256} << 20;
 constexpr double kBeta1 = 0.9;
@@ -88,7 +86,8 @@ struct Plan<T>::Impl {
   ParameterArena<T> parameters;
   std::vector<TensorInfo> tensors;
   std::vector<std::size_t> tensor_offset;  // into the arena, by tensor; weights and biases only
-  // The optimiser's work, in pieces of at most kAdamChunk parameters.
+  // The optimiser's work on all that PlanOp::make_gradient() does not hand it, in pieces of at most
+  // kAdamChunk parameters.
   struct AdamPiece {
     std::size_t begin, size;
   };
@@ -103,6 +102,7 @@ struct Plan<T>::Impl {
   bool prepared = false;
   bool backwards = false;       // direction of the last pass over the groups
   std::size_t last_blocks = 0;  // partial gradients that the last backward pass wrote
+  bool has_gradient = false;    // the last pass went back
   std::uint64_t step = 0;
 
   Impl(const NetworkSpec& network, std::size_t max_batch, PlanMode plan_mode, ThreadPool& thread_pool,
@@ -142,23 +142,61 @@ struct Plan<T>::Impl {
         const bool spans_batch = spec.layers[layer].kind == LayerKind::linear ||
                                  family == Convolution::winograd2d ||
                                  family == Convolution::upsampled_winograd2d;
-        if (!is_parameter(i) || spans_batch != whole) continue;
+        if (!is_learnt(tensors[i]) || spans_batch != whole) continue;
         tensor_offset[i] = offset;
-        offset += round_up(n_elements(tensors[i].shape), kAlignment / sizeof(float));
+        offset += round_up(arena_size(i), kAlignment / sizeof(float));
       }
     }
     parameters.weights.resize(offset);
     if (training()) parameters.allocate_for_training(n_blocks(max_groups));
   }
 
-  [[nodiscard]] bool is_parameter(std::size_t tensor) const {
-    return tensors[tensor].role == TensorRole::weight || tensors[tensor].role == TensorRole::bias;
+  // Weights of linear layers lie in the arena as their kernels want them, all others as in the tensor.
+  [[nodiscard]] bool is_packed(std::size_t tensor) const {
+    return tensors[tensor].role == TensorRole::weight &&
+           spec.layers[tensors[tensor].layer].kind == LayerKind::linear;
+  }
+  [[nodiscard]] std::size_t arena_size(std::size_t tensor) const {
+    const Shape& shape = tensors[tensor].shape;
+    return is_packed(tensor) ? kernels::dense_packed_size(shape[1], shape[0]) : n_elements(shape);
+  }
+  // A tensor's values into an arena (of weights, or moments of the optimiser), and from there.
+  void put(std::size_t tensor, const std::vector<float>& from, T* arena) const {
+    const Shape& shape = tensors[tensor].shape;
+    T* const to = arena + tensor_offset[tensor];
+    if (is_packed(tensor)) {
+      kernels::dense_pack(shape[1], shape[0], from.data(), to);
+    } else {
+      std::transform(from.begin(), from.end(), to, [](float v) { return static_cast<T>(v); });
+    }
+  }
+  template <class To>
+  [[nodiscard]] std::vector<To> take(std::size_t tensor, const T* arena) const {
+    const Shape& shape = tensors[tensor].shape;
+    const T* const from = arena + tensor_offset[tensor];
+    std::vector<To> to(n_elements(shape));
+    if (is_packed(tensor)) {
+      kernels::dense_unpack(shape[1], shape[0], from, to.data());
+    } else {
+      std::transform(from, from + to.size(), to.begin(), [](T v) { return static_cast<To>(v); });
+    }
+    return to;
+  }
+
+  // Where the tensor's elements lie in an arena.
+  [[nodiscard]] std::vector<std::size_t> entries(std::size_t tensor) const {
+    std::vector<std::size_t> at(n_elements(tensors[tensor].shape));
+    const std::size_t n_in = tensors[tensor].shape.back();
+    for (std::size_t k = 0; k < at.size(); ++k)
+      at[k] = tensor_offset[tensor] +
+              (is_packed(tensor) ? kernels::dense_packed_index(n_in, k % n_in, k / n_in) : k);
+    return at;
   }
 
   void cut_adam() {
     for (std::size_t i = 0; i < tensors.size(); ++i) {
-      if (!is_parameter(i)) continue;
-      const std::size_t n = n_elements(tensors[i].shape);
+      if (!is_learnt(tensors[i]) || spec.layers[tensors[i].layer].kind == LayerKind::linear) continue;
+      const std::size_t n = arena_size(i);
       for (std::size_t begin = 0; begin < n; begin += kAdamChunk) {
         adam_pieces.push_back({tensor_offset[i] + begin, std::min(kAdamChunk, n - begin)});
       }
@@ -265,7 +303,7 @@ struct Plan<T>::Impl {
           break;
         case LayerKind::linear:
           add_op(std::make_unique<DenseOp<T>>(in[0], layer.out, offset_of(i, TensorRole::weight),
-                                              offset_of(i, TensorRole::bias), training(), n_slots),
+                                              offset_of(i, TensorRole::bias), n_slots),
                  i, out_size);
           products_per_sample += in[0] * out_size;
           break;
@@ -296,11 +334,21 @@ struct Plan<T>::Impl {
     }
     if (ops.empty()) throw InvalidArgument("[plan] the network has no layer that computes anything");
     if (goes_back()) link();
-    for (std::size_t k = 0; k + 1 < ops.size(); ++k) {
-      auto* convolution = dynamic_cast<ConvOp<T>*>(ops[k].get());
-      auto* batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k + 1].get());
-      if (convolution != nullptr && batch_norm != nullptr) convolution->fuse_with(batch_norm, n_slots);
+    const std::size_t workers = is_serial(max_groups * kLanes) ? 1 : pool->n_threads();
+    for (std::size_t k = 0; k < ops.size(); ++k) {
+      auto* const batch_norm = dynamic_cast<BatchNormOp<T>*>(ops[k].get());
+      if (batch_norm == nullptr) continue;
+      if (auto* const convolution = neighbour<ConvOp<T>>(k, -1)) convolution->fuse_with(batch_norm, n_slots);
+      // Else groups share the work of linear layers among the threads better than channels do.
+      if (batch_norm->most_parts() % workers == 0)
+        batch_norm->take_over(neighbour<DenseOp<T>>(k, -1), neighbour<DenseOp<T>>(k, 1));
     }
+  }
+  // The operation `places` behind k (-1: in front), if it is one of this kind.
+  template <class Op>
+  [[nodiscard]] Op* neighbour(std::size_t k, std::ptrdiff_t places) const {
+    const std::size_t other = k + static_cast<std::size_t>(places);  // wraps around in front of the first
+    return other < ops.size() ? dynamic_cast<Op*>(ops[other].get()) : nullptr;
   }
 
   // Layer i, an upsampling, and the convolution behind it.
@@ -340,9 +388,10 @@ struct Plan<T>::Impl {
     return last;
   }
 
-  // Gradient buffers. Most operations need their input no more once its gradient is known, so the gradient
-  // replaces it there, unless the layer before needs its own output to go backward. A smaller working set is
-  // worth more than the memory: a batch of images does not fit into the caches.
+  // Gradient buffers. Most operations, linear layers in training not among them, need their input no more
+  // once its gradient is known, so the gradient replaces it there, unless the layer before needs its own
+  // output to go backward. A smaller working set is worth more than the memory: a batch of images does not
+  // fit into the caches.
   void link() {
     for (std::size_t v = wants_input_gradient ? 0 : 1; v < values.size(); ++v) {
       const bool consumer_allows = v > 0 && v < ops.size() && ops[v]->gradient_may_replace_input();
@@ -480,23 +529,33 @@ struct Plan<T>::Impl {
     assert(training() && n > 0 && n <= max_groups * kLanes);
     prepare();
     n_rows = n;
+    has_gradient = false;
     std::size_t begin = 0;
     std::size_t end = next_cut(0);
     for (bool first = true;; first = false) {
-      for_each_group(n, [&](const GroupPlace<T>& place) {
-        if (first) input.fill(place.group, place.n_valid, values[0]->at(place.slot));
-        for (std::size_t k = begin; k < end; ++k) ops[k]->forward(place);
-        if (end < ops.size()) {
-          ops[end]->statistics(place);
-        } else {
-          at_output(place);
-        }
-      });
-      if (end == ops.size()) return;
+      const bool last = end == ops.size();
+      if (first || last || !idle(begin, end + 1, &PlanOp<T>::idle_forward)) {
+        for_each_group(n, [&](const GroupPlace<T>& place) {
+          if (first) input.fill(place.group, place.n_valid, values[0]->at(place.slot));
+          for (std::size_t k = begin; k < end; ++k) ops[k]->forward(place);
+          if (last) {
+            at_output(place);
+          } else {
+            ops[end]->statistics(place);
+          }
+        });
+      }
+      if (last) return;
       finish(*ops[end], [&](const BatchPart& part) { ops[end]->finish_statistics(part); });
       begin = end;  // the batch norm itself, now that it has its statistics
       end = next_cut(begin + 1);
     }
+  }
+  // Whether none of the operations begin..end-1 has work to do on single groups.
+  [[nodiscard]] bool idle(std::size_t begin, std::size_t end, bool (PlanOp<T>::*is_idle)() const) const {
+    return std::all_of(ops.begin() + static_cast<std::ptrdiff_t>(begin),
+                       ops.begin() + static_cast<std::ptrdiff_t>(end),
+                       [&](const auto& op) { return (op.get()->*is_idle)(); });
   }
 
   // One group through the backward phase of operations end..back-1, and the sums of the batch norm below.
@@ -509,10 +568,14 @@ struct Plan<T>::Impl {
     while (back > 0) {
       finish(*ops[back - 1], [&](const BatchPart& part) { ops[back - 1]->finish_sums(part); });
       const std::size_t end = previous_cut(back - 1);
-      for_each_group(n_rows, [&](const GroupPlace<T>& place) { backward_phase(place, back, end); });
+      if (!idle(end > 0 ? end - 1 : 0, back, &PlanOp<T>::idle_backward))
+        for_each_group(n_rows, [&](const GroupPlace<T>& place) { backward_phase(place, back, end); });
       back = end;
     }
     last_blocks = n_blocks(n_groups());
+    has_gradient = true;
+    if (std::none_of(ops.begin(), ops.end(), [](const auto& op) { return op->gradient_spans_batch(); }))
+      return;
     const std::size_t parts = is_serial(n_rows) ? 1 : pool->n_threads();
     pool->parallel_for(parts, [&](std::size_t part) {
       for (auto& op : ops) {
@@ -587,6 +650,7 @@ struct Plan<T>::Impl {
   }
 
   void update(T learning_rate, T weight_decay) {
+    assert(has_gradient);
     ++step;
     const kernels::AdamStep<T> constants{
         .learning_rate = learning_rate,
@@ -596,18 +660,27 @@ struct Plan<T>::Impl {
         .weight_decay = weight_decay,
         .bias_correction1 = static_cast<T>(1 - std::pow(kBeta1, static_cast<double>(step))),
         .bias_correction2 = static_cast<T>(1 - std::pow(kBeta2, static_cast<double>(step)))};
-    const auto update_piece = [&](std::size_t i) {
-      const AdamPiece& piece = adam_pieces[i];
-      kernels::adam(piece.size, constants, parameters.gradient(0, piece.begin),
-                    parameters.has_partials(piece.begin) ? last_blocks : 1, parameters.n_partial,
-                    parameters.weights.data() + piece.begin, parameters.first_moment.data() + piece.begin,
-                    parameters.second_moment.data() + piece.begin);
-    };
-    if (parameters.weights.size() < 8 * kAdamChunk / last_blocks) {
-      for (std::size_t i = 0; i < adam_pieces.size(); ++i) update_piece(i);
-    } else {
-      pool->parallel_for(adam_pieces.size(), update_piece);
-    }
+    struct Adam final : GradientSink<T> {
+      Adam(ParameterArena<T>& arena, const kernels::AdamStep<T>& adam_step, std::size_t blocks)
+          : parameters(arena), constants(adam_step), n_blocks(blocks) {}
+      void operator()(std::size_t offset, std::size_t n) override {
+        kernels::adam(n, constants, parameters.gradient(0, offset),
+                      parameters.has_partials(offset) ? n_blocks : 1, parameters.n_partial,
+                      parameters.weights.data() + offset, parameters.first_moment.data() + offset,
+                      parameters.second_moment.data() + offset);
+      }
+      ParameterArena<T>& parameters;
+      const kernels::AdamStep<T>& constants;
+      std::size_t n_blocks;
+    } adam(parameters, constants, last_blocks);
+    const bool is_small = is_serial(n_rows) && parameters.weights.size() < 8 * kAdamChunk;
+    const std::size_t parts = is_small ? 1 : pool->n_threads();
+    pool->parallel_for(parts, [&](std::size_t part) {
+      for (auto& op : ops) op->make_gradient(n_groups(), part, parts, adam);
+      const std::size_t pieces = adam_pieces.size();
+      for (std::size_t i = pieces * part / parts; i < pieces * (part + 1) / parts; ++i)
+        adam(adam_pieces[i].begin, adam_pieces[i].size);
+    });
     prepared = false;
   }
 };
@@ -666,26 +739,24 @@ void Plan<T>::load(const StateDict& state) {
                      [&](const TensorInfo& info) { return info.name == tensor.name; }) -
         impl.tensors.begin());
     const TensorInfo& info = impl.tensors[i];
-    T* destination = nullptr;
-    if (info.role == TensorRole::weight || info.role == TensorRole::bias) {
-      destination = impl.parameters.weights.data() + impl.tensor_offset[i];
+    if (is_learnt(info)) {
+      impl.put(i, tensor.values, impl.parameters.weights.data());
     } else if (info.role == TensorRole::running_mean) {
-      destination = impl.batch_norm_of_layer[info.layer]->running_mean.data();
+      std::copy(tensor.values.begin(), tensor.values.end(),
+                impl.batch_norm_of_layer[info.layer]->running_mean.begin());
     } else if (info.role == TensorRole::running_var) {
-      destination = impl.batch_norm_of_layer[info.layer]->running_var.data();
+      std::copy(tensor.values.begin(), tensor.values.end(),
+                impl.batch_norm_of_layer[info.layer]->running_var.begin());
     } else {
       impl.batch_norm_of_layer[info.layer]->num_batches_tracked = tensor.count;
-      continue;
     }
-    std::transform(tensor.values.begin(), tensor.values.end(), destination,
-                   [](float v) { return static_cast<T>(v); });
   }
   for (auto* buffer :
        {&impl.parameters.first_moment, &impl.parameters.second_moment, &impl.parameters.gradients}) {
     std::fill(buffer->begin(), buffer->end(), T{0});
   }
   impl.step = 0;
-  impl.prepared = false;
+  impl.prepared = impl.has_gradient = false;
 }
 
 template <class T>
@@ -695,21 +766,20 @@ StateDict Plan<T>::state() const {
   for (std::size_t i = 0; i < impl.tensors.size(); ++i) {
     const TensorInfo& info = impl.tensors[i];
     StateTensor tensor{.name = info.name, .shape = info.shape, .values = {}, .is_count = false, .count = 0};
-    const T* source = nullptr;
-    if (info.role == TensorRole::weight || info.role == TensorRole::bias) {
-      source = impl.parameters.weights.data() + impl.tensor_offset[i];
+    const auto values_of = [](const AlignedBuffer<T>& buffer) {
+      std::vector<float> values(buffer.size());
+      std::transform(buffer.begin(), buffer.end(), values.begin(), [](T v) { return static_cast<float>(v); });
+      return values;
+    };
+    if (is_learnt(info)) {
+      tensor.values = impl.template take<float>(i, impl.parameters.weights.data());
     } else if (info.role == TensorRole::running_mean) {
-      source = impl.batch_norm_of_layer[info.layer]->running_mean.data();
+      tensor.values = values_of(impl.batch_norm_of_layer[info.layer]->running_mean);
     } else if (info.role == TensorRole::running_var) {
-      source = impl.batch_norm_of_layer[info.layer]->running_var.data();
-    }
-    if (source == nullptr) {
+      tensor.values = values_of(impl.batch_norm_of_layer[info.layer]->running_var);
+    } else {
       tensor.is_count = true;
       tensor.count = impl.batch_norm_of_layer[info.layer]->num_batches_tracked;
-    } else {
-      tensor.values.resize(n_elements(info.shape));
-      std::transform(source, source + tensor.values.size(), tensor.values.begin(),
-                     [](T v) { return static_cast<float>(v); });
     }
     state.push_back(std::move(tensor));
   }
@@ -725,15 +795,11 @@ StateDict Plan<T>::training_state() const {
                                       std::pair{kSecondMoment, &impl.parameters.second_moment}}) {
     for (std::size_t i = 0; i < impl.tensors.size(); ++i) {
       if (!is_learnt(impl.tensors[i])) continue;
-      const T* source = arena->data() + impl.tensor_offset[i];
-      StateTensor tensor{.name = prefix + impl.tensors[i].name,
-                         .shape = impl.tensors[i].shape,
-                         .values = {},
-                         .is_count = false,
-                         .count = 0};
-      std::transform(source, source + n_elements(tensor.shape), std::back_inserter(tensor.values),
-                     [](T v) { return static_cast<float>(v); });
-      all.push_back(std::move(tensor));
+      all.push_back({.name = prefix + impl.tensors[i].name,
+                     .shape = impl.tensors[i].shape,
+                     .values = impl.template take<float>(i, arena->data()),
+                     .is_count = false,
+                     .count = 0});
     }
   }
   all.push_back(counter(kAdamStep, impl.step));
@@ -762,8 +828,7 @@ void Plan<T>::load_training_state(const StateDict& all) {
           std::find_if(impl.tensors.begin(), impl.tensors.end(),
                        [&](const TensorInfo& info) { return info.name == tensor.name; }) -
           impl.tensors.begin());
-      std::transform(tensor.values.begin(), tensor.values.end(), arenas[m]->data() + impl.tensor_offset[i],
-                     [](float v) { return static_cast<T>(v); });
+      impl.put(i, tensor.values, arenas[m]->data());
     }
   }
   impl.step = step;
@@ -824,10 +889,10 @@ void Plan<T>::update(T learning_rate, T weight_decay) {
 
 template <class T>
 std::string Plan<T>::non_finite_tensor() const {
-  for (const Place& place : places()) {
-    if (!all_finite(impl_->parameters.weights.data() + place.offset, place.size)) {
-      return fmt::format("tensor \"{}\"", place.name);
-    }
+  for (std::size_t i = 0; i < impl_->tensors.size(); ++i) {
+    if (is_learnt(impl_->tensors[i]) &&
+        !all_finite(impl_->parameters.weights.data() + impl_->tensor_offset[i], impl_->arena_size(i)))
+      return fmt::format("tensor \"{}\"", impl_->tensors[i].name);
   }
   return {};
 }
@@ -919,6 +984,10 @@ std::span<T> Plan<T>::weights() {
 
 template <class T>
 std::vector<T> Plan<T>::gradient() const {
+  struct Keep final : GradientSink<T> {
+    void operator()(std::size_t, std::size_t) override {}
+  } keep;
+  for (auto& op : impl_->ops) op->make_gradient(impl_->n_groups(), 0, 1, keep);
   ParameterArena<T>& parameters = impl_->parameters;
   std::vector<T> sum(parameters.weights.size(), T{0});
   for (std::size_t i = 0; i < sum.size(); ++i) {
@@ -933,9 +1002,7 @@ std::vector<typename Plan<T>::Place> Plan<T>::places() const {
   std::vector<Place> result;
   for (std::size_t i = 0; i < impl_->tensors.size(); ++i) {
     const TensorInfo& info = impl_->tensors[i];
-    if (info.role == TensorRole::weight || info.role == TensorRole::bias) {
-      result.push_back({info.name, impl_->tensor_offset[i], n_elements(info.shape)});
-    }
+    if (is_learnt(info)) result.push_back({info.name, impl_->entries(i)});
   }
   return result;
 }

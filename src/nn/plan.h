@@ -124,7 +124,7 @@ class Plan {
   void precompute(MatrixView<const T> x);
   [[nodiscard]] std::size_t kept_bytes() const;  ///< that precompute() took
   /// Forward and backward pass over the given rows of x, in training mode (running statistics are updated).
-  /// Leaves the gradient for update(), in place of one that update() did not take. Returns the batch's mean
+  /// Leaves what update() takes the gradient from, in place of what it did not take. Returns the batch's mean
   /// loss. @pre 1 <= rows.size() <= max_batch
   double forward_backward(MatrixView<const T> x, std::span<const std::uint32_t> rows, const Loss<T>& loss);
   /// The same for n rows that `input` writes.
@@ -137,7 +137,7 @@ class Plan {
   [[nodiscard]] const T* input(std::size_t group) const;
   [[nodiscard]] const T* output(std::size_t group) const;
   [[nodiscard]] const T* d_input(std::size_t group) const;
-  /// One Adam step with the last gradient. @pre forward_backward() or backward() came before
+  /// One Adam step with the last gradient. @pre the last pass was forward_backward() or backward()
   void update(T learning_rate, T weight_decay);
 
   /// The first weight or bias that is not finite ("tensor \"conv1.weight\""); "" if all are.
@@ -176,12 +176,12 @@ class Plan {
                       MatrixView<T> gradient);
 
   // For tests: the arena of weights, the gradient of the last forward_backward() (partials summed in order)
-  // in the same places, and where a tensor lies.
+  // in the same places, and where each element of a tensor lies.
   [[nodiscard]] std::span<T> weights();
   [[nodiscard]] std::vector<T> gradient() const;
   struct Place {
     std::string name;
-    std::size_t offset, size;
+    std::vector<std::size_t> at;
   };
   [[nodiscard]] std::vector<Place> places() const;
 

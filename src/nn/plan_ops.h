@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <numeric>
 #include <type_traits>
 #include <vector>
 
@@ -76,7 +77,8 @@ class GroupBuffer {
 };
 
 /// The weights of a plan and their gradients. The first n_partial have a partial gradient for each block of
-/// groups; the others, of operations that give all of their gradient in batch_gradient(), have one.
+/// groups; the others, of operations that give all of their gradient in batch_gradient() or make_gradient(),
+/// have one.
 template <class T>
 struct ParameterArena {
   AlignedBuffer<T> weights, first_moment, second_moment;
@@ -94,6 +96,14 @@ struct ParameterArena {
   }
 };
 
+/// Takes the gradient of weights offset .. offset + n - 1 of the arena when it is complete.
+template <class T>
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+  virtual void operator()(std::size_t offset, std::size_t n) = 0;
+};
+
 template <class T>
 class PlanOp {
  public:
@@ -104,10 +114,13 @@ class PlanOp {
   [[nodiscard]] virtual std::size_t scratch_size() const { return 0; }
   virtual void forward(const GroupPlace<T>& place) = 0;
   virtual void backward(const GroupPlace<T>& place) = 0;
+  /// Whether forward() and statistics() have nothing to do, or backward() and sums().
+  [[nodiscard]] virtual bool idle_forward() const { return false; }
+  [[nodiscard]] virtual bool idle_backward() const { return false; }
 
   [[nodiscard]] virtual bool has_weights() const { return false; }
   /// Whether d_input may be the same buffer as input: backward() reads input before it writes d_input, and
-  /// batch_gradient() does not read it.
+  /// batch_gradient() and make_gradient() do not read it.
   [[nodiscard]] virtual bool gradient_may_replace_input() const { return false; }
 
   // Only for operations over the whole batch: forward = statistics (each group), finish_statistics, forward
@@ -124,6 +137,11 @@ class PlanOp {
   // `parts`, in parallel.
   [[nodiscard]] virtual bool gradient_spans_batch() const { return false; }
   virtual void batch_gradient(std::size_t /*n_groups*/, std::size_t /*part*/, std::size_t /*parts*/) {}
+
+  // Weight gradients that are made when they are wanted, so that whoever takes them finds them in his cache:
+  // part `part` of `parts`, in parallel.
+  virtual void make_gradient(std::size_t /*n_groups*/, std::size_t /*part*/, std::size_t /*parts*/,
+                             GradientSink<T>& /*sink*/) {}
 
   std::size_t layer = 0;  ///< index of the (first) layer in the spec, for messages
   GroupBuffer<T>* input = nullptr;
@@ -278,63 +296,95 @@ class UpsampleConvOp final : public PlanOp<T> {
   AlignedBuffer<T> packed_forward_, packed_backward_;
 };
 
+/// Its weights lie in the arena as the kernels want them (kernels/dense/dense.h).
 template <class T>
 class DenseOp final : public PlanOp<T> {
  public:
   static constexpr std::size_t kNoBias = static_cast<std::size_t>(-1);
   DenseOp(std::size_t n_in, std::size_t n_out, std::size_t weight_offset, std::size_t bias_offset,
-          bool training, std::size_t slots)
-      : n_in_(n_in), n_out_(n_out), weight_offset_(weight_offset), bias_offset_(bias_offset) {
-    packed_.resize(kernels::dense_packed_size(n_in, n_out));
-    if (!training) return;
-    across_ = kernels::dense_gradient_goes_across(n_in, n_out, slots);
-    if (!across_) rows_.allocate(kernels::dense_row_step(n_in), slots);
-  }
+          std::size_t slots)
+      : n_in_(n_in),
+        n_out_(n_out),
+        weight_offset_(weight_offset),
+        bias_offset_(bias_offset),
+        across_(kernels::dense_gradient_goes_across(n_in, n_out, slots)) {}
   [[nodiscard]] bool has_weights() const override { return true; }
-  [[nodiscard]] bool gradient_may_replace_input() const override { return !across_; }
-  void prepare() override {
-    kernels::dense_pack(n_in_, n_out_, this->parameters->weights.data() + weight_offset_, packed_.data());
-  }
+  [[nodiscard]] bool gradient_may_replace_input() const override { return !this->wants_weight_gradient; }
+  [[nodiscard]] bool idle_forward() const override { return norm_behind_; }
+  [[nodiscard]] bool idle_backward() const override { return norm_in_front_ || this->d_input == nullptr; }
   void forward(const GroupPlace<T>& place) override {
-    kernels::dense_forward(
-        n_in_, n_out_, this->input->at(place.slot), packed_.data(),
-        bias_offset_ == kNoBias ? nullptr : this->parameters->weights.data() + bias_offset_,
-        this->output->at(place.slot));
+    if (!norm_behind_) forward_group(place.slot, 0, n_out_);
   }
   void backward(const GroupPlace<T>& place) override {
     beyond_scoring();
-    if (this->wants_weight_gradient && !across_)
-      kernels::dense_transpose(n_in_, this->input->at(place.slot), rows_.at(place.slot));
-    if (this->d_input == nullptr) return;
-    kernels::dense_data_gradient(n_in_, n_out_, this->d_output->at(place.slot), packed_.data(),
-                                 this->d_input->at(place.slot));
+    if (!idle_backward()) data_gradient_group(place.slot, 0, n_in_);
+  }
+
+  // A batch norm of vectors beside it does its work for the channels that it works on itself, while they are
+  // in the cache: for the layer in front of it these are outputs, for the one behind inputs.
+  void leave_to_norm_behind() { norm_behind_ = true; }
+  void leave_to_norm_in_front() { norm_in_front_ = true; }
+  void forward_outputs(std::size_t n_groups, std::size_t first, std::size_t last) {
+    for (std::size_t g = 0; g < n_groups; ++g) forward_group(g, first, last);
+  }
+  void gradient_of_inputs(std::size_t n_groups, std::size_t first, std::size_t last) {
+    for (std::size_t g = 0; g < n_groups; ++g) data_gradient_group(g, first, last);
   }
 
   // A weight's gradient is one sum over the batch: no partial sums to store, load and add up.
-  [[nodiscard]] bool gradient_spans_batch() const override { return true; }
-  void batch_gradient(std::size_t n_groups, std::size_t part, std::size_t parts) override {
+  void make_gradient(std::size_t n_groups, std::size_t part, std::size_t parts,
+                     GradientSink<T>& sink) override {
     beyond_scoring();
-    constexpr std::size_t kBlock = 4;  // outputs; parts are whole blocks
-    const std::size_t blocks = (n_out_ + kBlock - 1) / kBlock;
-    const std::size_t first = std::min(n_out_, blocks * part / parts * kBlock);
-    const std::size_t last = std::min(n_out_, blocks * (part + 1) / parts * kBlock);
-    const GroupBuffer<T>& inputs = across_ ? *this->input : rows_;
-    const kernels::DenseBatch<T> batch{inputs.at(0), inputs.stride(), this->d_output->at(0),
+    // By blocks of outputs as far as these divide evenly, as a norm behind cuts the forward pass, so that
+    // weights stay with a thread; beyond that by inputs.
+    constexpr std::size_t kInputs = 8;
+    const std::size_t out_blocks = (n_out_ + kernels::kLanes - 1) / kernels::kLanes;
+    const std::size_t in_blocks = (n_in_ + kInputs - 1) / kInputs;
+    const std::size_t out_cuts = std::gcd(parts, out_blocks), in_cuts = parts / out_cuts;
+    const std::size_t out = part / in_cuts, in = part % in_cuts;
+    const kernels::DensePart own{n_in_,
+                                 n_out_,
+                                 std::min(n_in_, in_blocks * in / in_cuts * kInputs),
+                                 std::min(n_in_, in_blocks * (in + 1) / in_cuts * kInputs),
+                                 out_blocks * out / out_cuts * kernels::kLanes,
+                                 std::min(n_out_, out_blocks * (out + 1) / out_cuts * kernels::kLanes)};
+    if (own.first_in == own.last_in) return;
+    const kernels::DenseBatch<T> batch{this->input->at(0), this->input->stride(), this->d_output->at(0),
                                        this->d_output->stride(), n_groups};
     T* dw = this->parameters->gradient(0, weight_offset_);
-    T* dbias = bias_offset_ == kNoBias ? nullptr : this->parameters->gradient(0, bias_offset_);
+    const bool with_bias = bias_offset_ != kNoBias && own.first_in == 0;
+    T* dbias = with_bias ? this->parameters->gradient(0, bias_offset_) : nullptr;
     if (across_) {
-      kernels::dense_weight_gradient_across(n_in_, first, last, batch, dw, dbias);
+      kernels::dense_weight_gradient_across(own, batch, dw, dbias);
     } else {
-      kernels::dense_weight_gradient(n_in_, first, last, batch, dw, dbias);
+      kernels::dense_weight_gradient(own, batch, dw, dbias);
     }
+    const auto index = [&](std::size_t i, std::size_t o) {
+      return weight_offset_ + kernels::dense_packed_index(n_in_, i, o);
+    };
+    if (in_cuts == 1) {  // all blocks in one stretch
+      sink(index(0, own.first_out), kernels::dense_packed_size(n_in_, own.last_out - own.first_out));
+    } else {
+      for (std::size_t o = own.first_out; o < own.last_out; o += kernels::kLanes)
+        sink(index(own.first_in, o), (own.last_in - own.first_in) * kernels::kLanes);
+    }
+    if (with_bias) sink(bias_offset_ + own.first_out, own.last_out - own.first_out);
   }
 
  private:
+  void forward_group(std::size_t slot, std::size_t first, std::size_t last) {
+    const T* w = this->parameters->weights.data();
+    kernels::dense_forward({n_in_, n_out_, 0, n_in_, first, last}, this->input->at(slot), w + weight_offset_,
+                           bias_offset_ == kNoBias ? nullptr : w + bias_offset_, this->output->at(slot));
+  }
+  void data_gradient_group(std::size_t slot, std::size_t first, std::size_t last) {
+    kernels::dense_data_gradient({n_in_, n_out_, first, last, 0, n_out_}, this->d_output->at(slot),
+                                 this->parameters->weights.data() + weight_offset_, this->d_input->at(slot));
+  }
+
   std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
-  AlignedBuffer<T> packed_;
-  bool across_ = false;  // the weight gradient takes the inputs as they are, not from rows_
-  GroupBuffer<T> rows_;  // inputs, transposed
+  bool across_;
+  bool norm_behind_ = false, norm_in_front_ = false;
 };
 
 /// Batch normalisation with what follows it: a leaky ReLU (slope 1: none) and a 2x2 max pool, which runs
@@ -371,6 +421,8 @@ class BatchNormOp final : public PlanOp<T> {
 
   [[nodiscard]] bool spans_batch() const override { return training(); }
   [[nodiscard]] bool gradient_may_replace_input() const override { return true; }
+  [[nodiscard]] bool idle_forward() const override { return whole_batch(); }
+  [[nodiscard]] bool idle_backward() const override { return whole_batch(); }
 
   void prepare() override {
     if (training()) return;
@@ -394,13 +446,26 @@ class BatchNormOp final : public PlanOp<T> {
     return whole_batch() ? (channels_ + kPartChannels - 1) / kPartChannels : 1;
   }
 
+  /// Of vectors: does the work of linear layers in front of it and behind it, where there are any (nullptr:
+  /// none), for the channels that it works on. Called when all places of data are known.
+  void take_over(DenseOp<T>* in_front, DenseOp<T>* behind) {
+    if (!whole_batch()) return;
+    in_front_ = in_front;
+    behind_ = this->d_output != nullptr && this->d_input != nullptr ? behind : nullptr;
+    if (in_front_ != nullptr) in_front_->leave_to_norm_behind();
+    if (behind_ != nullptr) behind_->leave_to_norm_in_front();
+  }
+
   void finish_statistics(const BatchPart& part) override {
     beyond_scoring();
     if (!whole_batch()) merge_moments(part.n_groups, part.n_samples);
     const kernels::VectorNorm range = channels_of(part);
     if (whole_batch()) {
-      kernels::batch_norm_vectors_forward(range, const_groups(this->input), epsilon_, slope_, moments(),
-                                          groups(this->output));
+      for_each_block(range, [&](const kernels::VectorNorm& block) {
+        if (in_front_ != nullptr) in_front_->forward_outputs(part.n_groups, block.first, block.last);
+        kernels::batch_norm_vectors_forward(block, const_groups(this->input), epsilon_, slope_, moments(),
+                                            groups(this->output));
+      });
     }
     // The running variance takes the unbiased estimate; of a single point there is none, it keeps the biased
     // one.
@@ -439,9 +504,12 @@ class BatchNormOp final : public PlanOp<T> {
     if (!whole_batch()) {
       merge_sums(part.n_groups, part.n_samples);
     } else if (this->d_input != nullptr) {
-      kernels::batch_norm_vectors_backward(
-          channels_of(part), const_groups(this->input), moments(), slope_, groups(this->d_output),
-          kernels::VectorGradients<T>{mean_g_.data(), mean_gx_.data()}, groups(this->d_input));
+      for_each_block(channels_of(part), [&](const kernels::VectorNorm& block) {
+        if (behind_ != nullptr) behind_->gradient_of_inputs(part.n_groups, block.first, block.last);
+        kernels::batch_norm_vectors_backward(
+            block, const_groups(this->input), moments(), slope_, groups(this->d_output),
+            kernels::VectorGradients<T>{mean_g_.data(), mean_gx_.data()}, groups(this->d_input));
+      });
     }
   }
 
@@ -519,6 +587,12 @@ class BatchNormOp final : public PlanOp<T> {
     };
     return {part.n_samples, begin(part.part), begin(part.part + 1)};
   }
+  // f(some channels of the range) for all of them: what is done with so many stays in the first cache.
+  template <class F>
+  static void for_each_block(const kernels::VectorNorm& range, F f) {
+    for (std::size_t c = range.first; c < range.last; c += kBlockChannels)
+      f(kernels::VectorNorm{range.n_samples, c, std::min(c + kBlockChannels, range.last)});
+  }
   static kernels::VectorGroups<T> groups(GroupBuffer<T>* buffer) { return {buffer->at(0), buffer->stride()}; }
   static kernels::VectorGroups<const T> const_groups(const GroupBuffer<T>* buffer) {
     return {buffer->at(0), buffer->stride()};
@@ -580,12 +654,14 @@ class BatchNormOp final : public PlanOp<T> {
   }
 
   static constexpr std::size_t kPartChannels = kernels::kLanes;  // a cache line of floats
+  static constexpr std::size_t kBlockChannels = 2 * kernels::kLanes;
   std::size_t channels_, height_, width_;
   double epsilon_, momentum_;
   T slope_;
   bool pooled_;
   PlanMode mode_;
   bool producer_pools_ = false, producer_unpools_ = false;
+  DenseOp<T>*in_front_ = nullptr, *behind_ = nullptr;  // whose work it does, too
   AlignedBuffer<T> mean_, inv_std_, mean_g_, mean_gx_;
   std::vector<double> group_mean_,
       group_m2_;  // per slot: moments in the forward pass, sums in the backward pass

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -30,50 +31,47 @@ std::string describe(std::size_t n_in, std::size_t n_out) {
   return std::to_string(n_in) + "->" + std::to_string(n_out);
 }
 
-constexpr std::size_t kGroups = 3;
+constexpr std::size_t kGroups = 11;  // more than the weight gradient takes at a time, and not a multiple
 
 // Buffers of a batch hold its groups one behind the other, with a gap; forward and data gradient take the
 // first.
 struct Layer {
-  std::size_t n_in, n_out, x_step, dy_step, row_step;
-  Guarded<float> x, w, packed, bias, dy, y, dx, dw, dbias, rows, dw_across, dbias_across;
+  std::size_t n_in, n_out, x_step, dy_step;
+  Guarded<float> x, w, bias, dy, y, dx, dw, dbias, dw_across, dbias_across;
 
-  // w, bias and their gradients may lie anywhere.
+  // bias and its gradient may lie anywhere.
   Layer(std::size_t in, std::size_t out)
       : n_in(in),
         n_out(out),
         x_step(in * kLanes + kLanes),
         dy_step(out * kLanes + kLanes),
-        row_step(kLanes * dense_row_step(in)),
         x(kGroups * x_step),
-        w(in * out, 1),
-        packed(dense_packed_size(in, out)),
+        w(dense_packed_size(in, out)),
         bias(out, 3),
         dy(kGroups * dy_step),
         y(out * kLanes),
         dx(in * kLanes),
-        dw(in * out, 5),
+        dw(dense_packed_size(in, out)),
         dbias(out, 1),
-        rows(kGroups * row_step),
-        dw_across(in * out, 5),
+        dw_across(dense_packed_size(in, out)),
         dbias_across(out, 1) {}
 
   void run(bool with_bias) {
-    dense_pack(n_in, n_out, w.data(), packed.data());
-    dense_forward(n_in, n_out, x.data(), packed.data(), with_bias ? bias.data() : nullptr, y.data());
-    dense_data_gradient(n_in, n_out, dy.data(), packed.data(), dx.data());
-    for (std::size_t g = 0; g < kGroups; ++g)
-      dense_transpose(n_in, x.data() + g * x_step, rows.data() + g * row_step);
-    // In two parts, as two threads would.
-    const DenseBatch<float> batch{rows.data(), row_step, dy.data(), dy_step, kGroups};
-    const DenseBatch<float> as_they_are{x.data(), x_step, dy.data(), dy_step, kGroups};
-    for (const auto& [first, last] : {std::pair{std::size_t{0}, n_out / 2}, std::pair{n_out / 2, n_out}}) {
-      dense_weight_gradient(n_in, first, last, batch, dw.data(), with_bias ? dbias.data() : nullptr);
-      dense_weight_gradient_across(n_in, first, last, as_they_are, dw_across.data(),
-                                   with_bias ? dbias_across.data() : nullptr);
+    // In four parts, as four threads would; the bias with one half of the inputs.
+    const DenseBatch<float> batch{x.data(), x_step, dy.data(), dy_step, kGroups};
+    const std::size_t cut = std::min(n_out, (n_out / 2 + kLanes - 1) / kLanes * kLanes);
+    for (const auto& [first_out, last_out] : {std::pair{std::size_t{0}, cut}, std::pair{cut, n_out}}) {
+      const DensePart outputs{n_in, n_out, 0, n_in, first_out, last_out};
+      dense_forward(outputs, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
+      for (const auto& [first, last] : {std::pair{std::size_t{0}, n_in / 2}, std::pair{n_in / 2, n_in}}) {
+        const DensePart part{n_in, n_out, first, last, first_out, last_out};
+        if (last_out == n_out) dense_data_gradient(part, dy.data(), w.data(), dx.data());
+        const bool bias_too = with_bias && last == n_in;
+        dense_weight_gradient(part, batch, dw.data(), bias_too ? dbias.data() : nullptr);
+        dense_weight_gradient_across(part, batch, dw_across.data(), bias_too ? dbias_across.data() : nullptr);
+      }
     }
-    for (const auto* buffer :
-         {&x, &w, &packed, &bias, &dy, &y, &dx, &dw, &dbias, &rows, &dw_across, &dbias_across}) {
+    for (const auto* buffer : {&x, &w, &bias, &dy, &y, &dx, &dw, &dbias, &dw_across, &dbias_across}) {
       EXPECT_TRUE(buffer->guards_intact()) << describe(n_in, n_out);
     }
   }
@@ -91,14 +89,11 @@ struct Expected {
         dbias(transform(convert<double>(layer.dbias))) {
     const auto x = transform(convert<double>(layer.x)), w = transform(convert<double>(layer.w));
     const auto bias = transform(convert<double>(layer.bias)), dy = transform(convert<double>(layer.dy));
-    const std::size_t n_in = layer.n_in, n_out = layer.n_out;
-    reference::dense_forward(n_in, n_out, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
-    reference::dense_data_gradient(n_in, n_out, dy.data(), w.data(), dx.data());
-    std::vector<double> rows(layer.rows.size());
-    for (std::size_t g = 0; g < kGroups; ++g)
-      reference::dense_transpose(n_in, x.data() + g * layer.x_step, rows.data() + g * layer.row_step);
-    reference::dense_weight_gradient<double>(n_in, 0, n_out,
-                                             {rows.data(), layer.row_step, dy.data(), layer.dy_step, kGroups},
+    const DensePart whole{layer.n_in, layer.n_out, 0, layer.n_in, 0, layer.n_out};
+    reference::dense_forward(whole, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
+    reference::dense_data_gradient(whole, dy.data(), w.data(), dx.data());
+    reference::dense_weight_gradient<double>(whole,
+                                             {x.data(), layer.x_step, dy.data(), layer.dy_step, kGroups},
                                              dw.data(), with_bias ? dbias.data() : nullptr);
   }
 };
@@ -109,10 +104,9 @@ TEST(Dense, AgreesWithReference) {
   RandomStream random(1, "dense");
   for (const auto& [n_in, n_out] : shapes()) {
     Layer layer(n_in, n_out);
-    for (auto* buffer :
-         {&layer.x, &layer.w, &layer.bias, &layer.dy, &layer.dw, &layer.dbias, &layer.dbias_across}) {
+    for (auto* buffer : {&layer.x, &layer.w, &layer.bias, &layer.dy, &layer.dw, &layer.dbias})
       fill_uniform(*buffer, random);
-    }
+    std::copy(layer.dw.begin(), layer.dw.end(), layer.dw_across.begin());
     std::copy(layer.dbias.begin(), layer.dbias.end(), layer.dbias_across.begin());
     const bool with_bias = n_in % 2 == 0;
     const Expected want(layer, with_bias, kAsIs), magnitude(layer, with_bias, absolute);
@@ -136,6 +130,7 @@ TEST(Dense, IsExactOnIntegers) {
     for (auto* buffer : {&layer.x, &layer.w, &layer.bias, &layer.dy, &layer.dw, &layer.dbias}) {
       fill_integers(*buffer, random);
     }
+    std::copy(layer.dw.begin(), layer.dw.end(), layer.dw_across.begin());
     const Expected want(layer, true, kAsIs);
     layer.run(true);
     const std::string what = describe(n_in, n_out);
@@ -172,35 +167,53 @@ TEST(Dense, LanesNeverMix) {
 
 TEST(Dense, SmallLayersTakeTheirGradientAcrossTheLanes) {
   EXPECT_TRUE(dense_gradient_goes_across(21, 32, 8));
-  EXPECT_TRUE(dense_gradient_goes_across(32, 16, 8));
+  EXPECT_TRUE(dense_gradient_goes_across(16, 8, 8));
+  EXPECT_TRUE(dense_gradient_goes_across(2048, 1, 63));
   EXPECT_FALSE(dense_gradient_goes_across(274, 128, 8));
-  EXPECT_FALSE(dense_gradient_goes_across(196, 32, 13));    // would pay, were x not read eight times
-  EXPECT_FALSE(dense_gradient_goes_across(2048, 128, 63));  // likewise
+  EXPECT_FALSE(dense_gradient_goes_across(2048, 8, 8));  // would pay, were x not read twice
+}
+
+TEST(Dense, WeightsLieInBlocksOfOutputs) {
+  // Three inputs, 17 outputs; output 16 begins a block of its own, filled up with zeros.
+  std::vector<float> w(17 * 3);
+  for (std::size_t k = 0; k < w.size(); ++k) w[k] = static_cast<float>(k + 1);
+  std::vector<double> packed(dense_packed_size(3, 17), -1);
+  ASSERT_EQ(packed.size(), 2 * 3 * kLanes);
+  dense_pack(3, 17, w.data(), packed.data());
+  EXPECT_EQ(packed[1], w[3]);                         // input 0, output 1
+  EXPECT_EQ(packed[2 * kLanes + 15], w[15 * 3 + 2]);  // input 2, output 15
+  EXPECT_EQ(packed[4 * kLanes], w[16 * 3 + 1]);       // input 1, output 16
+  EXPECT_EQ(std::count(packed.begin(), packed.end(), 0.0), 3 * 15);
+  std::vector<float> back(w.size());
+  dense_unpack(3, 17, packed.data(), back.data());
+  EXPECT_EQ(back, w);
 }
 
 TEST(Dense, DoubleIsTheReference) {
-  std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dw = {0, 1}, dbias = {1};
-  std::vector<double> rows(kLanes * dense_row_step(2));
+  std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dbias = {1};
   const std::vector<double> w = {3, 5}, bias = {7};
-  std::vector<double> packed(dense_packed_size(2, 1));
+  std::vector<double> packed(dense_packed_size(2, 1)), dw(packed.size());
   dense_pack(2, 1, w.data(), packed.data());
-  dense_forward(2, 1, x.data(), packed.data(), bias.data(), y.data());
+  const DensePart whole{2, 1, 0, 2, 0, 1};
+  dense_forward(whole, x.data(), packed.data(), bias.data(), y.data());
   EXPECT_EQ(y[15], 3 * 2 + 5 * 2 + 7);
   const std::vector<double> dy(kLanes, 1.0);
-  dense_data_gradient(2, 1, dy.data(), packed.data(), dx.data());
+  dense_data_gradient(whole, dy.data(), packed.data(), dx.data());
   EXPECT_EQ(dx[0], 3);
   EXPECT_EQ(dx[kLanes], 5);
-  dense_transpose(2, x.data(), rows.data());
-  dense_weight_gradient(2, 0, 1, DenseBatch<double>{rows.data(), 0, dy.data(), 0, 2}, dw.data(),
-                        dbias.data());
-  EXPECT_EQ(dw, (std::vector<double>{64, 64}));
-  EXPECT_EQ(dbias[0], 32);
-  std::fill(dw.begin(), dw.end(), 1);
-  dbias[0] = 1;
-  dense_weight_gradient_across(2, 0, 1, DenseBatch<double>{x.data(), 0, dy.data(), 0, 2}, dw.data(),
+  const auto expect_gradient = [&] {
+    EXPECT_EQ(dw[0], 64);
+    EXPECT_EQ(dw[kLanes], 64);
+    EXPECT_EQ(std::count(dw.begin(), dw.end(), 0.0), 2 * 15);
+    EXPECT_EQ(dbias[0], 32);
+    std::fill(dw.begin(), dw.end(), 0);
+    dbias[0] = 1;
+  };
+  dense_weight_gradient(whole, DenseBatch<double>{x.data(), 0, dy.data(), 0, 2}, dw.data(), dbias.data());
+  expect_gradient();
+  dense_weight_gradient_across(whole, DenseBatch<double>{x.data(), 0, dy.data(), 0, 2}, dw.data(),
                                dbias.data());
-  EXPECT_EQ(dw, (std::vector<double>{64, 64}));
-  EXPECT_EQ(dbias[0], 32);
+  expect_gradient();
 }
 
 }  // namespace

@@ -105,6 +105,22 @@ TEST(SameBitsAtAnyThreadCount, CardioMlp) {
   }
 }
 // More groups than blocks of partial gradients, and enough work that threads really are used.
+// Whether a norm does the work of the linear layers beside it, and how their weights are cut, depends on the
+// number of threads: 48 outputs are three blocks, 40 and 33 end within one.
+TEST(SameBitsAtAnyThreadCount, LinearLayersBesideBatchNorms) {
+  const NetworkSpec spec{.input = {70},
+                         .layers = {{.kind = LayerKind::linear, .name = "f1", .out = 48},
+                                    {.kind = LayerKind::batch_norm, .name = "b1"},
+                                    {.kind = LayerKind::leaky_relu},
+                                    {.kind = LayerKind::linear, .name = "f2", .out = 40, .bias = true},
+                                    {.kind = LayerKind::batch_norm, .name = "b2"},
+                                    {.kind = LayerKind::linear, .name = "f3", .out = 33, .bias = true},
+                                    {.kind = LayerKind::linear, .name = "f4", .out = 128},
+                                    {.kind = LayerKind::batch_norm, .name = "b3"},
+                                    {.kind = LayerKind::batch_norm, .name = "b4"},
+                                    {.kind = LayerKind::linear, .name = "f5", .out = 8}}};
+  for (const std::size_t batch : {64UL, 200UL}) expect_same_at_all_thread_counts(spec, false, batch);
+}
 TEST(SameBitsAtAnyThreadCount, ArrhythmiaMlpWithLargeBatches) {
   for (const std::size_t batch : {400UL, 1000UL}) {
     expect_same_at_all_thread_counts(network_by_name("arrhythmia_mlp").encoder, false, batch);

@@ -108,7 +108,7 @@ TEST(FloatPlan, AgreesWithTheDoublePlanOnWholeNetworks) {
       for (const auto& place : exact.places()) {
         double largest = 0;
         double difference = 0;
-        for (std::size_t i = place.offset; i < place.offset + place.size; ++i) {
+        for (const std::size_t i : place.at) {
           ASSERT_TRUE(std::isfinite(got.gradient[i]));
           largest = std::max(largest, std::abs(wanted.gradient[i]));
           difference =

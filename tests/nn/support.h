@@ -133,8 +133,9 @@ std::vector<T> gradient_of(const Plan<T>& plan, const std::string& name) {
   const std::vector<T> all = plan.gradient();
   for (const auto& place : plan.places()) {
     if (place.name != name) continue;
-    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(place.offset);
-    return {begin, begin + static_cast<std::ptrdiff_t>(place.size)};
+    std::vector<T> gradient;
+    for (const std::size_t at : place.at) gradient.push_back(all[at]);
+    return gradient;
   }
   throw std::runtime_error("no tensor " + name);
 }

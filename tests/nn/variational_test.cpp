@@ -238,28 +238,25 @@ void expect_gradient(Plan<double>& plan, Step& step, std::span<const std::uint32
   const std::vector<double> gradient = plan.gradient();
   RandomStream stream(7, "test/gradient");
   for (const auto& place : plan.places()) {
+    const std::size_t size = place.at.size();
     double largest = 0;
-    for (std::size_t i = 0; i < place.size; ++i)
-      largest = std::max(largest, std::abs(gradient[place.offset + i]));
+    for (const std::size_t at : place.at) largest = std::max(largest, std::abs(gradient[at]));
     EXPECT_GT(largest, 0) << what << place.name << " has no gradient at all";
     for (std::size_t trial = 0; trial < 8; ++trial) {
-      std::vector<double> direction(place.size, 0.0);
+      std::vector<double> direction(size, 0.0);
       if (trial < 6) {
-        direction[stream.below(place.size)] = 1;
+        direction[stream.below(size)] = 1;
       } else {
-        for (double& v : direction) v = stream.normal() / std::sqrt(static_cast<double>(place.size));
+        for (double& v : direction) v = stream.normal() / std::sqrt(static_cast<double>(size));
       }
       double wanted = 0;
-      for (std::size_t i = 0; i < place.size; ++i) wanted += gradient[place.offset + i] * direction[i];
-      const std::vector<double> kept(
-          plan.weights().begin() + static_cast<std::ptrdiff_t>(place.offset),
-          plan.weights().begin() + static_cast<std::ptrdiff_t>(place.offset + place.size));
+      for (std::size_t i = 0; i < size; ++i) wanted += gradient[place.at[i]] * direction[i];
+      const std::vector<double> kept(plan.weights().begin(), plan.weights().end());
       const auto value_at = [&](double h) {
-        for (std::size_t i = 0; i < place.size; ++i)
-          plan.weights()[place.offset + i] = kept[i] + h * direction[i];
+        for (std::size_t i = 0; i < size; ++i)
+          plan.weights()[place.at[i]] = kept[place.at[i]] + h * direction[i];
         const double value = step.forward_backward(rows);
-        std::copy(kept.begin(), kept.end(),
-                  plan.weights().begin() + static_cast<std::ptrdiff_t>(place.offset));
+        std::copy(kept.begin(), kept.end(), plan.weights().begin());
         return value;
       };
       double best = 1, numeric = 0;

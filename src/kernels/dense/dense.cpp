@@ -48,7 +48,7 @@ HWY_INLINE void add_feature(const float* weights, std::size_t step, const float*
   }
 }
 
-/// y[r] = w[r] x + bias[r], r < kRows; w: of the first row, the others beside it (see dense_pack()).
+/// y[r] = w[r] x + bias[r], r < kRows; w: of the first row, the others beside it.
 template <std::size_t kRows>
 HWY_NOINLINE void forward_block(std::size_t n_in, const float* x, const float* w, const float* bias,
                                 float* y) {
@@ -86,37 +86,48 @@ HWY_NOINLINE void data_block(std::size_t n_in, std::size_t n_out, const float* d
   }
 }
 
-// Weight gradient: lanes are inputs. A tile is kRows outputs times kVectors vectors of inputs, summed over
-// the samples of the batch: a sum is stored once and needs no partial sums of groups.
+// Weight gradient: lanes are outputs. A tile is kRows inputs times kVectors vectors of outputs, summed over
+// the samples of a batch, or of as many groups as leave the tile's gradients, transposed, in the first-level
+// cache: a sum is stored once and needs no partial sums of groups.
+constexpr std::size_t kGradientRows = kParts == 1 ? 8 : 4;
+constexpr std::size_t kGradientVectors = 3;
+constexpr std::size_t kGradientGroups = 8;
+
 struct GradientTile {
-  const DenseBatch<float>* batch;
-  std::size_t row_step;       // of the transposed inputs
+  const float* x;  // of the first of the groups
+  std::size_t x_step, n_groups;
+  const float* rows;          // [sample of the groups][vectors of the tile]
+  std::size_t n_in;           // of the layer
   std::size_t input, output;  // the first
-  std::size_t n, n_in;        // inputs of the tile that exist; of the layer
+  std::size_t n;              // outputs of the tile that exist
+  bool add;                   // to what dw holds
   float* dw;
 };
 
 template <std::size_t kRows, std::size_t kVectors>
 HWY_NOINLINE void gradient_tile(const GradientTile& t) {
   const D d;
+  const auto dw = [&](std::size_t r, std::size_t v) DEEPSAD_KERNEL_LAMBDA {
+    return t.dw + dense_packed_index(t.n_in, t.input + r, t.output + v * kVector);
+  };
   V acc[kRows][kVectors];
   HWY_UNROLL(8)
   for (std::size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(3)
-    for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
+    for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = t.add ? hn::Load(d, dw(r, v)) : hn::Zero(d);
   }
-  for (std::size_t g = 0; g < t.batch->n_groups; ++g) {
-    const float* inputs = t.batch->x + g * t.batch->x_step + t.input;
-    const float* dy = t.batch->dy + g * t.batch->dy_step + t.output * kLanes;
-    for (std::size_t l = 0; l < kLanes; ++l, inputs += t.row_step, ++dy) {
-      V in[kVectors];
+  const float* rows = t.rows;
+  for (std::size_t g = 0; g < t.n_groups; ++g) {
+    const float* x = t.x + g * t.x_step + t.input * kLanes;
+    for (std::size_t l = 0; l < kLanes; ++l, ++x, rows += kVectors * kVector) {
+      V gradient[kVectors];
       HWY_UNROLL(3)
-      for (std::size_t v = 0; v < kVectors; ++v) in[v] = in_register(hn::Load(d, inputs + v * kVector));
+      for (std::size_t v = 0; v < kVectors; ++v) gradient[v] = in_register(hn::Load(d, rows + v * kVector));
       HWY_UNROLL(8)
       for (std::size_t r = 0; r < kRows; ++r) {
-        const V gradient = hn::Set(d, dy[r * kLanes]);
+        const V in = hn::Set(d, x[r * kLanes]);
         HWY_UNROLL(3)
-        for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(gradient, in[v], acc[r][v]);
+        for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(in, gradient[v], acc[r][v]);
       }
     }
   }
@@ -124,23 +135,44 @@ HWY_NOINLINE void gradient_tile(const GradientTile& t) {
   for (std::size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(3)
     for (std::size_t v = 0; v < kVectors; ++v) {
-      float* to = t.dw + (t.output + r) * t.n_in + t.input + v * kVector;
       if ((v + 1) * kVector <= t.n) {
-        hn::StoreU(acc[r][v], d, to);
+        hn::Store(acc[r][v], d, dw(r, v));
       } else {
-        hn::BlendedStore(acc[r][v], hn::FirstN(d, t.n - v * kVector), d, to);
+        hn::BlendedStore(acc[r][v], hn::FirstN(d, t.n - v * kVector), d, dw(r, v));
       }
     }
   }
 }
 
-constexpr std::size_t kGradientRows = kParts == 1 ? 8 : 4;
-constexpr std::size_t kGradientVectors = 3;
+/// All inputs of the part, for n <= kVectors * kVector outputs from `output` on.
+template <std::size_t kVectors>
+HWY_NOINLINE void gradient_of_outputs(const DensePart& part, std::size_t output, std::size_t n,
+                                      const DenseBatch<float>& batch, float* dw) {
+  constexpr std::size_t kStep = kVectors * kVector;
+  alignas(kLanes * sizeof(float)) float rows[kGradientGroups * kLanes * kStep];
+  if (n < kStep) std::fill_n(rows, kGradientGroups * kLanes * kStep, 0.0F);
+  GradientTile t{nullptr, batch.x_step, 0, rows, part.n_in, 0, output, n, false, dw};
+  for (std::size_t first = 0; first < batch.n_groups; first += kGradientGroups) {
+    t.x = batch.x + first * batch.x_step;
+    t.n_groups = std::min(kGradientGroups, batch.n_groups - first);
+    t.add = first > 0;
+    for (std::size_t g = 0; g < t.n_groups; ++g) {
+      float* pointers[kLanes];
+      for (std::size_t l = 0; l < kLanes; ++l) pointers[l] = rows + (g * kLanes + l) * kStep;
+      scatter_columns(batch.dy + (first + g) * batch.dy_step + output * kLanes, n, pointers);
+    }
+    for_each_block<kGradientRows>(part.last_in - part.first_in, [&](auto inputs, std::size_t i) {
+      t.input = part.first_in + i;
+      gradient_tile<inputs, kVectors>(t);
+    });
+  }
+}
 
 // Weight gradient of small layers: lanes are samples, so that nothing is transposed and no lane is wasted,
 // but every sum ends across the lanes.
-constexpr std::size_t kAcrossInputs = 4;  // whose sums share the way across the lanes
-constexpr std::size_t kAcrossRows = kParts == 1 ? 4 : 2;
+constexpr std::size_t kAcrossInputs = 4;
+constexpr std::size_t kMostAcrossOutputs = 4;  // whose sums share the way across the lanes
+constexpr std::size_t kAcrossOutputs = kParts == 1 ? 4 : 2;
 
 struct AcrossTile {
   const DenseBatch<float>* batch;
@@ -149,17 +181,17 @@ struct AcrossTile {
   float* dw;
 };
 
-template <std::size_t kRows, std::size_t kInputs>
+template <std::size_t kOutputs, std::size_t kInputs>
 HWY_NOINLINE void across_tile(const AcrossTile& t) {
   const D d;
   const std::size_t n_groups = t.batch->n_groups, x_step = t.batch->x_step, dy_step = t.batch->dy_step;
   const float* x = t.batch->x + t.input * kLanes;
   const float* dy = t.batch->dy + t.output * kLanes;
-  V acc[kRows][kInputs];
+  V acc[kInputs][kOutputs];
   HWY_UNROLL(4)
-  for (std::size_t r = 0; r < kRows; ++r) {
+  for (std::size_t i = 0; i < kInputs; ++i) {
     HWY_UNROLL(4)
-    for (std::size_t i = 0; i < kInputs; ++i) acc[r][i] = hn::Zero(d);
+    for (std::size_t o = 0; o < kOutputs; ++o) acc[i][o] = hn::Zero(d);
   }
   for (std::size_t g = 0; g < n_groups; ++g, x += x_step, dy += dy_step) {
     HWY_UNROLL(2)
@@ -168,28 +200,27 @@ HWY_NOINLINE void across_tile(const AcrossTile& t) {
       HWY_UNROLL(4)
       for (std::size_t i = 0; i < kInputs; ++i) in[i] = in_register(hn::Load(d, x + i * kLanes + part));
       HWY_UNROLL(4)
-      for (std::size_t r = 0; r < kRows; ++r) {
-        const V gradient = in_register(hn::Load(d, dy + r * kLanes + part));
+      for (std::size_t o = 0; o < kOutputs; ++o) {
+        const V gradient = in_register(hn::Load(d, dy + o * kLanes + part));
         HWY_UNROLL(4)
-        for (std::size_t i = 0; i < kInputs; ++i) acc[r][i] = hn::MulAdd(gradient, in[i], acc[r][i]);
+        for (std::size_t i = 0; i < kInputs; ++i) acc[i][o] = hn::MulAdd(gradient, in[i], acc[i][o]);
       }
     }
   }
-  float* dw = t.dw + t.output * t.n_in + t.input;
   HWY_UNROLL(4)
-  for (std::size_t r = 0; r < kRows; ++r) {
-    V sums[kAcrossInputs];
+  for (std::size_t i = 0; i < kInputs; ++i) {
+    V sums[kMostAcrossOutputs];
     HWY_UNROLL(4)
-    for (std::size_t i = 0; i < kAcrossInputs; ++i) sums[i] = i < kInputs ? acc[r][i] : hn::Zero(d);
-    alignas(16) float totals[kAcrossInputs];
+    for (std::size_t o = 0; o < kMostAcrossOutputs; ++o) sums[o] = o < kOutputs ? acc[i][o] : hn::Zero(d);
+    alignas(16) float totals[kMostAcrossOutputs];
     sum_lanes(sums, totals);
-    std::copy_n(totals, kInputs, dw + r * t.n_in);
+    std::copy_n(totals, kOutputs, t.dw + dense_packed_index(t.n_in, t.input + i, t.output));
   }
 }
 
-void bias_gradient(std::size_t first, std::size_t last, const DenseBatch<float>& batch, float* dbias) {
+void bias_gradient(const DensePart& part, const DenseBatch<float>& batch, float* dbias) {
   const D d;
-  for (std::size_t o = first; o < last; ++o) {
+  for (std::size_t o = part.first_out; o < part.last_out; ++o) {
     V sum = hn::Zero(d);
     for (std::size_t g = 0; g < batch.n_groups; ++g) {
       for (std::size_t part = 0; part < kParts; ++part) {
@@ -202,70 +233,51 @@ void bias_gradient(std::size_t first, std::size_t last, const DenseBatch<float>&
 
 }  // namespace
 
-// Packed: [block of 16 outputs][input][16]. Rows of w are n_in apart, for large powers of two all in the same
-// cache set; copying pieces of them for every group took a fifth of the time.
-void dense_pack(std::size_t n_in, std::size_t n_out, const float* w, float* packed) noexcept {
-  for (std::size_t o = 0; o < n_out; o += kLanes, packed += n_in * kLanes) {
-    const float* rows[kLanes];
-    for (std::size_t l = 0; l < kLanes; ++l) rows[l] = w + std::min(o + l, n_out - 1) * n_in;
-    gather_columns(rows, n_in, packed);
-  }
-}
-
-void dense_forward(std::size_t n_in, std::size_t n_out, const float* x, const float* packed,
-                   const float* bias, float* y) noexcept {
-  for_each_block<kMaxRows>(n_out, [=](auto rows, std::size_t o) {
-    forward_block<rows>(n_in, x, packed + o / kLanes * n_in * kLanes + o % kLanes,
+void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias,
+                   float* y) noexcept {
+  for_each_block<kMaxRows>(part.last_out - part.first_out, [&](auto rows, std::size_t row) {
+    const std::size_t o = part.first_out + row;
+    forward_block<rows>(part.n_in, x, w + dense_packed_index(part.n_in, 0, o),
                         bias == nullptr ? nullptr : bias + o, y + o * kLanes);
   });
 }
 
-void dense_data_gradient(std::size_t n_in, std::size_t n_out, const float* dy, const float* packed,
-                         float* dx) noexcept {
-  for_each_block<kMaxRows>(n_in, [=](auto rows, std::size_t i) {
-    data_block<rows>(n_in, n_out, dy, packed + i * kLanes, dx + i * kLanes);
+void dense_data_gradient(const DensePart& part, const float* dy, const float* w, float* dx) noexcept {
+  for_each_block<kMaxRows>(part.last_in - part.first_in, [&](auto rows, std::size_t row) {
+    const std::size_t i = part.first_in + row;
+    data_block<rows>(part.n_in, part.n_out, dy, w + i * kLanes, dx + i * kLanes);
   });
 }
 
-void dense_transpose(std::size_t n_in, const float* x, float* rows) noexcept {
-  float* pointers[kLanes];
-  for (std::size_t l = 0; l < kLanes; ++l) pointers[l] = rows + l * dense_row_step(n_in);
-  scatter_columns(x, n_in, pointers);
-}
-
-void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
-                           const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
-  GradientTile t{&batch, dense_row_step(n_in), 0, 0, 0, n_in, dw};
-  // The inputs of a tile's columns stay in the first-level cache while all outputs pass by.
-  for (std::size_t vectors = 0; t.input < n_in; t.input += vectors * kVector) {
-    const std::size_t left = (n_in - t.input + kVector - 1) / kVector;
+void dense_weight_gradient(const DensePart& part, const DenseBatch<float>& batch, float* dw,
+                           float* dbias) noexcept {
+  std::size_t vectors = 0;
+  for (std::size_t o = part.first_out; o < part.last_out; o += vectors * kVector) {
+    const std::size_t left = (part.last_out - o + kVector - 1) / kVector;
     vectors = left == 4 ? 2 : std::min(left, kGradientVectors);  // 4 = 2 + 2
-    t.n = std::min(n_in - t.input, vectors * kVector);
-    for_each_block<kGradientRows>(last - first, [&](auto rows, std::size_t o) {
-      t.output = first + o;
-      if (vectors == 3) {
-        gradient_tile<rows, 3>(t);
-      } else if (vectors == 2) {
-        gradient_tile<rows, 2>(t);
-      } else {
-        gradient_tile<rows, 1>(t);
-      }
-    });
+    const std::size_t n = std::min(part.last_out - o, vectors * kVector);
+    if (vectors == 3) {
+      gradient_of_outputs<3>(part, o, n, batch, dw);
+    } else if (vectors == 2) {
+      gradient_of_outputs<2>(part, o, n, batch, dw);
+    } else {
+      gradient_of_outputs<1>(part, o, n, batch, dw);
+    }
   }
-  if (dbias != nullptr) bias_gradient(first, last, batch, dbias);
+  if (dbias != nullptr) bias_gradient(part, batch, dbias);
 }
 
-void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
-                                  const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
-  AcrossTile t{&batch, n_in, 0, 0, dw};
-  for_each_block<kAcrossRows>(last - first, [&](auto rows, std::size_t o) {
-    t.output = first + o;
-    for_each_block<kAcrossInputs>(n_in, [&](auto inputs, std::size_t i) {
-      t.input = i;
-      across_tile<rows, inputs>(t);
+void dense_weight_gradient_across(const DensePart& part, const DenseBatch<float>& batch, float* dw,
+                                  float* dbias) noexcept {
+  AcrossTile t{&batch, part.n_in, 0, 0, dw};
+  for_each_block<kAcrossOutputs>(part.last_out - part.first_out, [&](auto outputs, std::size_t o) {
+    t.output = part.first_out + o;
+    for_each_block<kAcrossInputs>(part.last_in - part.first_in, [&](auto inputs, std::size_t i) {
+      t.input = part.first_in + i;
+      across_tile<outputs, inputs>(t);
     });
   });
-  if (dbias != nullptr) bias_gradient(first, last, batch, dbias);
+  if (dbias != nullptr) bias_gradient(part, batch, dbias);
 }
 
 #endif  // DEEPSAD_IS_VECTOR_TARGET
@@ -275,54 +287,38 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace deepsad::kernels {
 
-void dense_pack(std::size_t n_in, std::size_t n_out, const float* w, float* packed) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_pack, n_in, n_out, w, packed);
+void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias,
+                   float* y) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_forward, part, x, w, bias, y);
 }
-void dense_pack(std::size_t n_in, std::size_t n_out, const double* w, double* packed) noexcept {
-  reference::dense_pack(n_in, n_out, w, packed);
-}
-
-void dense_forward(std::size_t n_in, std::size_t n_out, const float* x, const float* packed,
-                   const float* bias, float* y) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_forward, n_in, n_out, x, packed, bias, y);
-}
-void dense_forward(std::size_t n_in, std::size_t n_out, const double* x, const double* packed,
-                   const double* bias, double* y) noexcept {
-  reference::dense_forward(n_in, n_out, x, packed, bias, y);
+void dense_forward(const DensePart& part, const double* x, const double* w, const double* bias,
+                   double* y) noexcept {
+  reference::dense_forward(part, x, w, bias, y);
 }
 
-void dense_data_gradient(std::size_t n_in, std::size_t n_out, const float* dy, const float* packed,
-                         float* dx) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_data_gradient, n_in, n_out, dy, packed, dx);
+void dense_data_gradient(const DensePart& part, const float* dy, const float* w, float* dx) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_data_gradient, part, dy, w, dx);
 }
-void dense_data_gradient(std::size_t n_in, std::size_t n_out, const double* dy, const double* packed,
-                         double* dx) noexcept {
-  reference::dense_data_gradient(n_in, n_out, dy, packed, dx);
+void dense_data_gradient(const DensePart& part, const double* dy, const double* w, double* dx) noexcept {
+  reference::dense_data_gradient(part, dy, w, dx);
 }
 
-void dense_transpose(std::size_t n_in, const float* x, float* rows) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_transpose, n_in, x, rows);
+void dense_weight_gradient(const DensePart& part, const DenseBatch<float>& batch, float* dw,
+                           float* dbias) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_weight_gradient, part, batch, dw, dbias);
 }
-void dense_transpose(std::size_t n_in, const double* x, double* rows) noexcept {
-  reference::dense_transpose(n_in, x, rows);
-}
-
-void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
-                           const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_weight_gradient, n_in, first, last, batch, dw, dbias);
-}
-void dense_weight_gradient(std::size_t n_in, std::size_t first, std::size_t last,
-                           const DenseBatch<double>& batch, double* dw, double* dbias) noexcept {
-  reference::dense_weight_gradient(n_in, first, last, batch, dw, dbias);
+void dense_weight_gradient(const DensePart& part, const DenseBatch<double>& batch, double* dw,
+                           double* dbias) noexcept {
+  reference::dense_weight_gradient(part, batch, dw, dbias);
 }
 
-void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
-                                  const DenseBatch<float>& batch, float* dw, float* dbias) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_weight_gradient_across, n_in, first, last, batch, dw, dbias);
+void dense_weight_gradient_across(const DensePart& part, const DenseBatch<float>& batch, float* dw,
+                                  float* dbias) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_weight_gradient_across, part, batch, dw, dbias);
 }
-void dense_weight_gradient_across(std::size_t n_in, std::size_t first, std::size_t last,
-                                  const DenseBatch<double>& batch, double* dw, double* dbias) noexcept {
-  reference::dense_weight_gradient_across(n_in, first, last, batch, dw, dbias);
+void dense_weight_gradient_across(const DensePart& part, const DenseBatch<double>& batch, double* dw,
+                                  double* dbias) noexcept {
+  reference::dense_weight_gradient_across(part, batch, dw, dbias);
 }
 
 }  // namespace deepsad::kernels
