@@ -673,7 +673,8 @@ struct Plan<T>::Impl {
       const kernels::AdamStep<T>& constants;
       std::size_t n_blocks;
     } adam(parameters, constants, last_blocks);
-    const bool is_small = is_serial(n_rows) && parameters.weights.size() < 8 * kAdamChunk;
+    // Of many parameters Adam alone takes long enough to wake threads for.
+    const bool is_small = is_serial(n_rows) && parameters.weights.size() < 16 * kAdamChunk;
     const std::size_t parts = is_small ? 1 : pool->n_threads();
     pool->parallel_for(parts, [&](std::size_t part) {
       for (auto& op : ops) op->make_gradient(n_groups(), part, parts, adam);
