@@ -160,37 +160,30 @@ struct Plan<T>::Impl {
     const Shape& shape = tensors[tensor].shape;
     return is_packed(tensor) ? kernels::dense_packed_size(shape[1], shape[0]) : n_elements(shape);
   }
+  // f(element of the tensor, where it lies in an arena) for all of them.
+  template <class F>
+  void for_each_element(std::size_t tensor, F f) const {
+    const std::size_t offset = tensor_offset[tensor];
+    if (!is_packed(tensor)) {
+      for (std::size_t k = 0; k < arena_size(tensor); ++k) f(k, offset + k);
+      return;
+    }
+    const std::size_t n_out = tensors[tensor].shape[0], n_in = tensors[tensor].shape[1];
+    for (std::size_t o = 0; o < n_out; ++o) {
+      for (std::size_t i = 0; i < n_in; ++i)
+        f(o * n_in + i, offset + kernels::dense_packed_index(n_in, i, o));
+    }
+  }
   // A tensor's values into an arena (of weights, or moments of the optimiser), and from there.
-  void put(std::size_t tensor, const std::vector<float>& from, T* arena) const {
-    const Shape& shape = tensors[tensor].shape;
-    T* const to = arena + tensor_offset[tensor];
-    if (is_packed(tensor)) {
-      kernels::dense_pack(shape[1], shape[0], from.data(), to);
-    } else {
-      std::transform(from.begin(), from.end(), to, [](float v) { return static_cast<T>(v); });
-    }
+  void put(std::size_t tensor, const std::vector<float>& tensor_values, AlignedBuffer<T>& arena) const {
+    for_each_element(tensor,
+                     [&](std::size_t k, std::size_t at) { arena[at] = static_cast<T>(tensor_values[k]); });
   }
-  template <class To>
-  [[nodiscard]] std::vector<To> take(std::size_t tensor, const T* arena) const {
-    const Shape& shape = tensors[tensor].shape;
-    const T* const from = arena + tensor_offset[tensor];
-    std::vector<To> to(n_elements(shape));
-    if (is_packed(tensor)) {
-      kernels::dense_unpack(shape[1], shape[0], from, to.data());
-    } else {
-      std::transform(from, from + to.size(), to.begin(), [](T v) { return static_cast<To>(v); });
-    }
-    return to;
-  }
-
-  // Where the tensor's elements lie in an arena.
-  [[nodiscard]] std::vector<std::size_t> entries(std::size_t tensor) const {
-    std::vector<std::size_t> at(n_elements(tensors[tensor].shape));
-    const std::size_t n_in = tensors[tensor].shape.back();
-    for (std::size_t k = 0; k < at.size(); ++k)
-      at[k] = tensor_offset[tensor] +
-              (is_packed(tensor) ? kernels::dense_packed_index(n_in, k % n_in, k / n_in) : k);
-    return at;
+  [[nodiscard]] std::vector<float> take(std::size_t tensor, const AlignedBuffer<T>& arena) const {
+    std::vector<float> taken(n_elements(tensors[tensor].shape));
+    for_each_element(tensor,
+                     [&](std::size_t k, std::size_t at) { taken[k] = static_cast<float>(arena[at]); });
+    return taken;
   }
 
   void cut_adam() {
@@ -741,7 +734,7 @@ void Plan<T>::load(const StateDict& state) {
         impl.tensors.begin());
     const TensorInfo& info = impl.tensors[i];
     if (is_learnt(info)) {
-      impl.put(i, tensor.values, impl.parameters.weights.data());
+      impl.put(i, tensor.values, impl.parameters.weights);
     } else if (info.role == TensorRole::running_mean) {
       std::copy(tensor.values.begin(), tensor.values.end(),
                 impl.batch_norm_of_layer[info.layer]->running_mean.begin());
@@ -773,7 +766,7 @@ StateDict Plan<T>::state() const {
       return values;
     };
     if (is_learnt(info)) {
-      tensor.values = impl.template take<float>(i, impl.parameters.weights.data());
+      tensor.values = impl.take(i, impl.parameters.weights);
     } else if (info.role == TensorRole::running_mean) {
       tensor.values = values_of(impl.batch_norm_of_layer[info.layer]->running_mean);
     } else if (info.role == TensorRole::running_var) {
@@ -798,7 +791,7 @@ StateDict Plan<T>::training_state() const {
       if (!is_learnt(impl.tensors[i])) continue;
       all.push_back({.name = prefix + impl.tensors[i].name,
                      .shape = impl.tensors[i].shape,
-                     .values = impl.template take<float>(i, arena->data()),
+                     .values = impl.take(i, *arena),
                      .is_count = false,
                      .count = 0});
     }
@@ -829,7 +822,7 @@ void Plan<T>::load_training_state(const StateDict& all) {
           std::find_if(impl.tensors.begin(), impl.tensors.end(),
                        [&](const TensorInfo& info) { return info.name == tensor.name; }) -
           impl.tensors.begin());
-      impl.put(i, tensor.values, arenas[m]->data());
+      impl.put(i, tensor.values, *arenas[m]);
     }
   }
   impl.step = step;
@@ -1003,7 +996,9 @@ std::vector<typename Plan<T>::Place> Plan<T>::places() const {
   std::vector<Place> result;
   for (std::size_t i = 0; i < impl_->tensors.size(); ++i) {
     const TensorInfo& info = impl_->tensors[i];
-    if (is_learnt(info)) result.push_back({info.name, impl_->entries(i)});
+    if (!is_learnt(info)) continue;
+    result.push_back({info.name, std::vector<std::size_t>(n_elements(info.shape))});
+    impl_->for_each_element(i, [&](std::size_t k, std::size_t at) { result.back().at[k] = at; });
   }
   return result;
 }

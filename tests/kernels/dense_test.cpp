@@ -167,38 +167,40 @@ TEST(Dense, LanesNeverMix) {
 
 TEST(Dense, SmallLayersTakeTheirGradientAcrossTheLanes) {
   EXPECT_TRUE(dense_gradient_goes_across(21, 32, 8));
+  EXPECT_TRUE(dense_gradient_goes_across(32, 16, 8));
   EXPECT_TRUE(dense_gradient_goes_across(16, 8, 8));
   EXPECT_TRUE(dense_gradient_goes_across(2048, 1, 63));
   EXPECT_FALSE(dense_gradient_goes_across(274, 128, 8));
+  EXPECT_FALSE(dense_gradient_goes_across(196, 32, 13));
+  EXPECT_FALSE(dense_gradient_goes_across(2048, 128, 63));
   EXPECT_FALSE(dense_gradient_goes_across(2048, 8, 8));  // would pay, were x not read twice
 }
 
 TEST(Dense, WeightsLieInBlocksOfOutputs) {
   // Three inputs, 17 outputs; output 16 begins a block of its own, filled up with zeros.
-  std::vector<float> w(17 * 3);
-  for (std::size_t k = 0; k < w.size(); ++k) w[k] = static_cast<float>(k + 1);
-  std::vector<double> packed(dense_packed_size(3, 17), -1);
-  ASSERT_EQ(packed.size(), 2 * 3 * kLanes);
-  dense_pack(3, 17, w.data(), packed.data());
-  EXPECT_EQ(packed[1], w[3]);                         // input 0, output 1
-  EXPECT_EQ(packed[2 * kLanes + 15], w[15 * 3 + 2]);  // input 2, output 15
-  EXPECT_EQ(packed[4 * kLanes], w[16 * 3 + 1]);       // input 1, output 16
-  EXPECT_EQ(std::count(packed.begin(), packed.end(), 0.0), 3 * 15);
-  std::vector<float> back(w.size());
-  dense_unpack(3, 17, packed.data(), back.data());
-  EXPECT_EQ(back, w);
+  ASSERT_EQ(dense_packed_size(3, 17), 2 * 3 * kLanes);
+  EXPECT_EQ(dense_packed_index(3, 0, 1), 1);
+  EXPECT_EQ(dense_packed_index(3, 2, 15), 2 * kLanes + 15);
+  EXPECT_EQ(dense_packed_index(3, 1, 16), 4 * kLanes);
+  std::vector<int> used(dense_packed_size(3, 17));
+  for (std::size_t o = 0; o < 17; ++o) {
+    for (std::size_t i = 0; i < 3; ++i) ++used.at(dense_packed_index(3, i, o));
+  }
+  EXPECT_EQ(std::count(used.begin(), used.end(), 1), 3 * 17);
+  EXPECT_EQ(std::count(used.begin(), used.end(), 0), 3 * 15);
 }
 
 TEST(Dense, DoubleIsTheReference) {
   std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dbias = {1};
-  const std::vector<double> w = {3, 5}, bias = {7};
-  std::vector<double> packed(dense_packed_size(2, 1)), dw(packed.size());
-  dense_pack(2, 1, w.data(), packed.data());
+  const std::vector<double> bias = {7};
+  std::vector<double> w(dense_packed_size(2, 1)), dw(w.size());
+  w[0] = 3;
+  w[kLanes] = 5;
   const DensePart whole{2, 1, 0, 2, 0, 1};
-  dense_forward(whole, x.data(), packed.data(), bias.data(), y.data());
+  dense_forward(whole, x.data(), w.data(), bias.data(), y.data());
   EXPECT_EQ(y[15], 3 * 2 + 5 * 2 + 7);
   const std::vector<double> dy(kLanes, 1.0);
-  dense_data_gradient(whole, dy.data(), packed.data(), dx.data());
+  dense_data_gradient(whole, dy.data(), w.data(), dx.data());
   EXPECT_EQ(dx[0], 3);
   EXPECT_EQ(dx[kLanes], 5);
   const auto expect_gradient = [&] {

@@ -1,7 +1,6 @@
 // Fully connected layer of one group in the batch-innermost layout.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "kernels/layout.h"
@@ -17,22 +16,6 @@ constexpr std::size_t dense_packed_size(std::size_t n_in, std::size_t n_out) noe
 /// Where the weight of input i and output o lies.
 constexpr std::size_t dense_packed_index(std::size_t n_in, std::size_t i, std::size_t o) noexcept {
   return (o / kLanes * n_in + i) * kLanes + o % kLanes;
-}
-/// packed <- w [n_out][n_in] row-major, and back.
-template <class From, class To>
-void dense_pack(std::size_t n_in, std::size_t n_out, const From* w, To* packed) noexcept {
-  std::fill_n(packed, dense_packed_size(n_in, n_out), To{0});
-  for (std::size_t o = 0; o < n_out; ++o) {
-    for (std::size_t i = 0; i < n_in; ++i)
-      packed[dense_packed_index(n_in, i, o)] = static_cast<To>(w[o * n_in + i]);
-  }
-}
-template <class From, class To>
-void dense_unpack(std::size_t n_in, std::size_t n_out, const From* packed, To* w) noexcept {
-  for (std::size_t o = 0; o < n_out; ++o) {
-    for (std::size_t i = 0; i < n_in; ++i)
-      w[o * n_in + i] = static_cast<To>(packed[dense_packed_index(n_in, i, o)]);
-  }
 }
 
 /// A part of a layer: inputs [first_in, last_in), outputs [first_out, last_out), first_out a multiple of 16.
