@@ -223,8 +223,8 @@ void bias_gradient(const DensePart& part, const DenseBatch<float>& batch, float*
   for (std::size_t o = part.first_out; o < part.last_out; ++o) {
     V sum = hn::Zero(d);
     for (std::size_t g = 0; g < batch.n_groups; ++g) {
-      for (std::size_t part = 0; part < kParts; ++part) {
-        sum = hn::Add(sum, hn::Load(d, batch.dy + g * batch.dy_step + o * kLanes + part * kVector));
+      for (std::size_t p = 0; p < kParts; ++p) {
+        sum = hn::Add(sum, hn::Load(d, batch.dy + g * batch.dy_step + o * kLanes + p * kVector));
       }
     }
     dbias[o] = hn::GetLane(hn::SumOfLanes(d, sum));
