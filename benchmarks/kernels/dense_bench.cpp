@@ -30,10 +30,10 @@ void register_layer(const std::string& name, std::size_t n_in, std::size_t n_out
   const kernels::DensePart whole{n_in, n_out, 0, n_in, 0, n_out};
   const double flops = 2.0 * static_cast<double>(n_in * n_out * kLanes);
   register_kernel("dense_forward/" + name, flops, 0, [=] {
-    kernels::dense_forward(whole, data->x.data(), data->w.data(), data->bias.data(), data->y.data());
+    kernels::dense_forward(whole, data->x.data(), data->w.data(), data->bias.data(), 1.0F, data->y.data());
   });
   register_kernel("dense_data_gradient/" + name, flops, 0, [=] {
-    kernels::dense_data_gradient(whole, data->y.data(), data->w.data(), data->dx.data());
+    kernels::dense_data_gradient(whole, data->y.data(), data->w.data(), nullptr, 1.0F, data->dx.data());
   });
   const kernels::DenseBatch<float> batch{data->x.data(), n_in * kLanes, data->y.data(), n_out * kLanes,
                                          kGroups};

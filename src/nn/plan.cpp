@@ -280,8 +280,40 @@ struct Plan<T>::Impl {
     count_products(i);
   }
 
+  // The next layer from i on, or before i, that is no reshape; layers.size(): none.
+  [[nodiscard]] std::size_t layer_behind(std::size_t i) const {
+    do ++i;
+    while (i < spec.layers.size() && spec.layers[i].kind == LayerKind::reshape);
+    return i;
+  }
+  [[nodiscard]] std::size_t layer_in_front(std::size_t i) const {
+    while (i-- > 0) {
+      if (spec.layers[i].kind != LayerKind::reshape) return i;
+    }
+    return spec.layers.size();
+  }
+  [[nodiscard]] bool is_kind(std::size_t i, LayerKind kind) const {
+    return i < spec.layers.size() && spec.layers[i].kind == kind;
+  }
+  // Whether layer i is a leaky ReLU that the linear layers beside it apply.
+  [[nodiscard]] bool is_between_linear(std::size_t i) const {
+    return is_kind(i, LayerKind::leaky_relu) && is_kind(layer_in_front(i), LayerKind::linear) &&
+           is_kind(layer_behind(i), LayerKind::linear);
+  }
+
+  void add_linear(std::size_t i) {
+    const std::size_t n_in = shapes[i][0], n_out = spec.layers[i].out;
+    auto op = std::make_unique<DenseOp<T>>(n_in, n_out, offset_of(i, TensorRole::weight),
+                                           offset_of(i, TensorRole::bias), n_slots);
+    const std::size_t behind = layer_behind(i), in_front = layer_in_front(i);
+    if (is_between_linear(behind)) op->take_leaky_relu(spec.layers[behind].slope);
+    if (is_between_linear(in_front)) op->come_behind_leaky_relu(spec.layers[in_front].slope);
+    add_op(std::move(op), i, n_out);
+    products_per_sample += n_in * n_out;
+  }
+
   // Compiles the layers: a reshape moves nothing in this layout; a batch norm takes the leaky ReLU and the
-  // pool behind it, a convolution the upsampling before it.
+  // pool behind it, linear layers the leaky ReLU between them, a convolution the upsampling before it.
   void build() {
     batch_norm_of_layer.assign(spec.layers.size(), nullptr);
     add_value(n_elements(spec.input));
@@ -295,16 +327,13 @@ struct Plan<T>::Impl {
           add_convolution(i);
           break;
         case LayerKind::linear:
-          add_op(std::make_unique<DenseOp<T>>(in[0], layer.out, offset_of(i, TensorRole::weight),
-                                              offset_of(i, TensorRole::bias), n_slots),
-                 i, out_size);
-          products_per_sample += in[0] * out_size;
+          add_linear(i);
           break;
         case LayerKind::batch_norm:
           i = add_batch_norm(i);
           break;
         case LayerKind::leaky_relu:
-          add_op(std::make_unique<LeakyReluOp<T>>(layer.slope), i, out_size);
+          if (!is_between_linear(i)) add_op(std::make_unique<LeakyReluOp<T>>(layer.slope), i, out_size);
           break;
         case LayerKind::sigmoid:
           add_op(std::make_unique<SigmoidOp<T>>(), i, out_size);
@@ -364,10 +393,9 @@ struct Plan<T>::Impl {
     const Shape in = shapes[i];
     const bool is_map = in.size() == 3;
     std::size_t last = i;
-    std::size_t next = i + 1;
-    while (next < spec.layers.size() && spec.layers[next].kind == LayerKind::reshape) ++next;
+    const std::size_t next = layer_behind(i);
     double slope = 1;
-    if (next < spec.layers.size() && spec.layers[next].kind == LayerKind::leaky_relu) {
+    if (is_kind(next, LayerKind::leaky_relu)) {
       slope = spec.layers[next].slope;
       last = next;
     }

@@ -320,6 +320,11 @@ class DenseOp final : public PlanOp<T> {
     if (!idle_backward()) data_gradient_group(place.slot, 0, n_in_);
   }
 
+  // The leaky ReLU between it and a linear layer behind it, slope >= 0, needs no operation of its own: the
+  // layer in front applies it to its output, the one behind to the gradient of that.
+  void take_leaky_relu(double slope) { slope_behind_ = static_cast<T>(slope); }
+  void come_behind_leaky_relu(double slope) { slope_in_front_ = static_cast<T>(slope); }
+
   // A batch norm of vectors beside it does its work for the channels that it works on itself, while they are
   // in the cache: for the layer in front of it these are outputs, for the one behind inputs.
   void leave_to_norm_behind() { norm_behind_ = true; }
@@ -375,16 +380,20 @@ class DenseOp final : public PlanOp<T> {
   void forward_group(std::size_t slot, std::size_t first, std::size_t last) {
     const T* w = this->parameters->weights.data();
     kernels::dense_forward({n_in_, n_out_, 0, n_in_, first, last}, this->input->at(slot), w + weight_offset_,
-                           bias_offset_ == kNoBias ? nullptr : w + bias_offset_, this->output->at(slot));
+                           bias_offset_ == kNoBias ? nullptr : w + bias_offset_, slope_behind_,
+                           this->output->at(slot));
   }
   void data_gradient_group(std::size_t slot, std::size_t first, std::size_t last) {
     kernels::dense_data_gradient({n_in_, n_out_, first, last, 0, n_out_}, this->d_output->at(slot),
-                                 this->parameters->weights.data() + weight_offset_, this->d_input->at(slot));
+                                 this->parameters->weights.data() + weight_offset_,
+                                 slope_in_front_ == 1 ? nullptr : this->input->at(slot), slope_in_front_,
+                                 this->d_input->at(slot));
   }
 
   std::size_t n_in_, n_out_, weight_offset_, bias_offset_;
   bool across_;
   bool norm_behind_ = false, norm_in_front_ = false;
+  T slope_in_front_{1}, slope_behind_{1};  // of leaky ReLUs; 1: none
 };
 
 /// Batch normalisation with what follows it: a leaky ReLU (slope 1: none) and a 2x2 max pool, which runs

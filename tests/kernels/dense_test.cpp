@@ -56,16 +56,21 @@ struct Layer {
         dw_across(dense_packed_size(in, out)),
         dbias_across(out, 1) {}
 
-  void run(bool with_bias) {
+  // slope 1: no activation, neither of the outputs nor in front of the inputs.
+  void run(bool with_bias, float slope = 1) {
+    // The gradient of the inputs replaces what tells of the activation, a copy of them here.
+    std::copy_n(x.begin(), dx.size(), dx.begin());
+    const float* const rectified = slope == 1 ? nullptr : dx.data();
     // In four parts, as four threads would; the bias with one half of the inputs.
     const DenseBatch<float> batch{x.data(), x_step, dy.data(), dy_step, kGroups};
     const std::size_t cut = std::min(n_out, (n_out / 2 + kLanes - 1) / kLanes * kLanes);
     for (const auto& [first_out, last_out] : {std::pair{std::size_t{0}, cut}, std::pair{cut, n_out}}) {
       const DensePart outputs{n_in, n_out, 0, n_in, first_out, last_out};
-      dense_forward(outputs, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
+      dense_forward(outputs, x.data(), w.data(), with_bias ? bias.data() : nullptr, slope, y.data());
       for (const auto& [first, last] : {std::pair{std::size_t{0}, n_in / 2}, std::pair{n_in / 2, n_in}}) {
         const DensePart part{n_in, n_out, first, last, first_out, last_out};
-        if (last_out == n_out) dense_data_gradient(part, dy.data(), w.data(), dx.data());
+        if (first_out < n_out && last_out == n_out)
+          dense_data_gradient(part, dy.data(), w.data(), rectified, slope, dx.data());
         const bool bias_too = with_bias && last == n_in;
         dense_weight_gradient(part, batch, dw.data(), bias_too ? dbias.data() : nullptr);
         dense_weight_gradient_across(part, batch, dw_across.data(), bias_too ? dbias_across.data() : nullptr);
@@ -82,7 +87,7 @@ struct Expected {
   std::vector<double> y, dx, dw, dbias;
 
   template <class F>
-  Expected(const Layer& layer, bool with_bias, F transform)
+  Expected(const Layer& layer, bool with_bias, double slope, F transform)
       : y(layer.y.size()),
         dx(layer.dx.size()),
         dw(transform(convert<double>(layer.dw))),
@@ -90,13 +95,20 @@ struct Expected {
     const auto x = transform(convert<double>(layer.x)), w = transform(convert<double>(layer.w));
     const auto bias = transform(convert<double>(layer.bias)), dy = transform(convert<double>(layer.dy));
     const DensePart whole{layer.n_in, layer.n_out, 0, layer.n_in, 0, layer.n_out};
-    reference::dense_forward(whole, x.data(), w.data(), with_bias ? bias.data() : nullptr, y.data());
-    reference::dense_data_gradient(whole, dy.data(), w.data(), dx.data());
+    reference::dense_forward(whole, x.data(), w.data(), with_bias ? bias.data() : nullptr, slope, y.data());
+    reference::dense_data_gradient(whole, dy.data(), w.data(), slope == 1 ? nullptr : x.data(), slope,
+                                   dx.data());
     reference::dense_weight_gradient<double>(whole,
                                              {x.data(), layer.x_step, dy.data(), layer.dy_step, kGroups},
                                              dw.data(), with_bias ? dbias.data() : nullptr);
   }
 };
+
+/// None for every third layer, then a leaky ReLU, then a ReLU.
+float slope_of(std::size_t n_in, std::size_t n_out) {
+  constexpr float kSlopes[] = {1, 0.125, 0};
+  return kSlopes[(n_in + n_out) % 3];
+}
 
 const auto kAsIs = [](std::vector<double> values) { return values; };
 
@@ -109,8 +121,9 @@ TEST(Dense, AgreesWithReference) {
     std::copy(layer.dw.begin(), layer.dw.end(), layer.dw_across.begin());
     std::copy(layer.dbias.begin(), layer.dbias.end(), layer.dbias_across.begin());
     const bool with_bias = n_in % 2 == 0;
-    const Expected want(layer, with_bias, kAsIs), magnitude(layer, with_bias, absolute);
-    layer.run(with_bias);
+    const float slope = slope_of(n_in, n_out);
+    const Expected want(layer, with_bias, slope, kAsIs), magnitude(layer, with_bias, slope, absolute);
+    layer.run(with_bias, slope);
     const std::string what = describe(n_in, n_out);
     expect_close(layer.y.data(), want.y, magnitude.y, n_in, "y of " + what);
     expect_close(layer.dx.data(), want.dx, magnitude.dx, n_out, "dx of " + what);
@@ -131,8 +144,9 @@ TEST(Dense, IsExactOnIntegers) {
       fill_integers(*buffer, random);
     }
     std::copy(layer.dw.begin(), layer.dw.end(), layer.dw_across.begin());
-    const Expected want(layer, true, kAsIs);
-    layer.run(true);
+    const float slope = slope_of(n_in, n_out);
+    const Expected want(layer, true, slope, kAsIs);
+    layer.run(true, slope);
     const std::string what = describe(n_in, n_out);
     expect_equal(layer.y.data(), want.y, "y of " + what);
     expect_equal(layer.dx.data(), want.dx, "dx of " + what);
@@ -192,17 +206,25 @@ TEST(Dense, WeightsLieInBlocksOfOutputs) {
 
 TEST(Dense, DoubleIsTheReference) {
   std::vector<double> x(2 * kLanes, 2.0), y(kLanes), dx(2 * kLanes), dbias = {1};
+  x[kLanes + 1] = -2;
   const std::vector<double> bias = {7};
   std::vector<double> w(dense_packed_size(2, 1)), dw(w.size());
   w[0] = 3;
   w[kLanes] = 5;
   const DensePart whole{2, 1, 0, 2, 0, 1};
-  dense_forward(whole, x.data(), w.data(), bias.data(), y.data());
+  dense_forward(whole, x.data(), w.data(), bias.data(), 1.0, y.data());
   EXPECT_EQ(y[15], 3 * 2 + 5 * 2 + 7);
+  dense_forward(whole, x.data(), w.data(), nullptr, 0.5, y.data());
+  EXPECT_EQ(y[0], 3 * 2 + 5 * 2);
+  EXPECT_EQ(y[1], 0.5 * (3 * 2 - 5 * 2));
   const std::vector<double> dy(kLanes, 1.0);
-  dense_data_gradient(whole, dy.data(), w.data(), dx.data());
+  dense_data_gradient(whole, dy.data(), w.data(), nullptr, 1.0, dx.data());
   EXPECT_EQ(dx[0], 3);
-  EXPECT_EQ(dx[kLanes], 5);
+  EXPECT_EQ(dx[kLanes + 1], 5);
+  dense_data_gradient(whole, dy.data(), w.data(), x.data(), 0.5, dx.data());
+  EXPECT_EQ(dx[0], 3);
+  EXPECT_EQ(dx[kLanes + 1], 0.5 * 5);
+  x[kLanes + 1] = 2;
   const auto expect_gradient = [&] {
     EXPECT_EQ(dw[0], 64);
     EXPECT_EQ(dw[kLanes], 64);

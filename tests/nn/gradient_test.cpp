@@ -219,6 +219,10 @@ TEST(Gradient, LeakyReluOfAllSlopes) {
   for (const double slope : {0.0, 0.01, 1.0}) {
     SCOPED_TRACE(slope);
     expect_layers({6}, {linear(9, true), leaky(slope), linear(3)});
+    expect_layers({6}, {linear(18), leaky(slope), linear(17, true), reshape({17, 1, 1}), leaky(slope / 2),
+                        reshape({17}), linear(3), leaky(slope)});
+    expect_layers({6}, {leaky(slope), linear(9), leaky(slope), leaky(slope), linear(5), bn(), linear(3)});
+    expect_layers({6}, {linear(5), bn(), linear(9), leaky(slope), linear(4), sigmoid()});
     expect_layers({2, 3, 5}, {conv(4, 3, 1), leaky(slope), conv(2, 3, 0)});
   }
 }

@@ -412,6 +412,18 @@ TEST(Plan, StoresNoOutputThatNobodyReads) {
   EXPECT_LT(bytes(PlanMode::infer, 16), map);
 }
 
+TEST(Plan, AppliesALeakyReluBetweenLinearLayersWithinThem) {
+  const LayerSpec leaky{.kind = LayerKind::leaky_relu};
+  const LayerSpec wide{.kind = LayerKind::linear, .name = "a", .out = 40};
+  const LayerSpec narrow{.kind = LayerKind::linear, .name = "b", .out = 3};
+  const auto bytes = [](const std::vector<LayerSpec>& layers) {
+    ThreadPool pool(1);
+    return Plan<float>({{5}, layers}, 32, PlanMode::train, pool).edge_bytes();
+  };
+  EXPECT_EQ(bytes({wide, leaky, narrow}), bytes({wide, narrow}));
+  EXPECT_GT(bytes({wide, narrow, leaky}), bytes({wide, narrow})) << "nothing behind would go back through it";
+}
+
 /// Gradient of a step on rows of x; precomputed on `known`, if that has rows.
 std::vector<float> gradient_on(const NetworkSpec& spec, MatrixView<const float> x,
                                MatrixView<const float> known, std::span<const std::uint32_t> rows,

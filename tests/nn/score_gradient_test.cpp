@@ -160,7 +160,10 @@ void expect_layers(const Shape& input, std::vector<LayerSpec> layers) {
 TEST(ScoreGradient, OfEveryKindOfLayerInFront) {
   expect_layers({7}, {linear(5)});
   expect_layers({7}, {linear(5, true), linear(1, true)});
-  expect_layers({7}, {linear(5, true), leaky(0.3), linear(2)});
+  for (const double slope : {0.05, 0.3, 1.0}) {
+    expect_layers({7}, {linear(5, true), leaky(slope), linear(2)});
+    expect_layers({7}, {linear(19), leaky(slope), linear(18, true), leaky(slope), linear(5), leaky(slope)});
+  }
   expect_layers({6}, {bn(), linear(6)});
   expect_layers({6}, {leaky(), linear(3)});
   expect_layers({6}, {sigmoid(), linear(3)});

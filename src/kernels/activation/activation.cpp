@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/activation/leaky_relu-inl.h"
 #include "kernels/activation/sigmoid-inl.h"
 #include "kernels/lanes-inl.h"
 
@@ -21,7 +22,7 @@ void leaky_relu_forward(std::size_t n, const float* x, float slope, float* y) no
   const V slopes = hn::Set(d, slope);
   for (std::size_t i = 0; i < n; i += kVector) {
     const V value = hn::Load(d, x + i);
-    hn::Store(hn::IfThenElse(hn::Gt(value, hn::Zero(d)), value, hn::Mul(slopes, value)), d, y + i);
+    hn::Store(leaky(value, slopes, value), d, y + i);
   }
 }
 
@@ -29,9 +30,7 @@ void leaky_relu_backward(std::size_t n, const float* x, const float* dy, float s
   const D d;
   const V slopes = hn::Set(d, slope);
   for (std::size_t i = 0; i < n; i += kVector) {
-    const V g = hn::Load(d, dy + i);
-    const auto positive = hn::Gt(hn::Load(d, x + i), hn::Zero(d));
-    hn::Store(hn::IfThenElse(positive, g, hn::Mul(slopes, g)), d, dx + i);
+    hn::Store(leaky(hn::Load(d, x + i), slopes, hn::Load(d, dy + i)), d, dx + i);
   }
 }
 

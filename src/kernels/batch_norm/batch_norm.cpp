@@ -12,6 +12,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/activation/leaky_relu-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -75,11 +76,6 @@ double sum_of_powers(const float* x, std::size_t plane, float shift, const Valid
     sum += fold(acc, mask);
   }
   return sum;
-}
-
-/// xhat > 0 ? value : slope * value
-HWY_INLINE V leaky(V xhat, V slope, V value) {
-  return hn::IfThenElse(hn::Gt(xhat, hn::Zero(D())), value, hn::Mul(slope, value));
 }
 
 /// What the second half of the backward pass needs of a channel.

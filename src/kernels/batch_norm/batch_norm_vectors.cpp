@@ -11,6 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/activation/leaky_relu-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -171,9 +172,7 @@ HWY_INLINE void gradient_means(const VectorNorm& part, std::size_t c, const Vect
       for (std::size_t p = 0; p < kParts; ++p) {
         const std::size_t at = k * kLanes + p * kVector;
         const V difference = keep(p, hn::Sub(hn::Load(d, from + at), center[k]));
-        const V dy_here = hn::Load(d, gradients + at);
-        const auto positive = hn::Gt(difference, hn::Zero(d));
-        const V g = keep(p, hn::IfThenElse(positive, dy_here, hn::Mul(slope, dy_here)));
+        const V g = keep(p, leaky(difference, slope, hn::Load(d, gradients + at)));
         hn::Store(g, d, gradients + at);
         acc[0][k] = hn::Add(acc[0][k], g);
         acc[1][k] = hn::MulAdd(g, difference, acc[1][k]);

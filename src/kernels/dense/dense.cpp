@@ -11,6 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/activation/leaky_relu-inl.h"
 #include "kernels/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -48,28 +49,30 @@ HWY_INLINE void add_feature(const float* weights, std::size_t step, const float*
   }
 }
 
-/// y[r] = w[r] x + bias[r], r < kRows; w: of the first row, the others beside it.
+/// y[r] = leaky(w[r] x + bias[r]), r < kRows; w: of the first row, the others beside it.
 template <std::size_t kRows>
 HWY_NOINLINE void forward_block(std::size_t n_in, const float* x, const float* w, const float* bias,
-                                float* y) {
+                                float slope, float* y) {
   const D d;
   V acc[kRows][kParts];
   clear(acc);
   for (std::size_t i = 0; i < n_in; ++i) add_feature<kRows>(w + i * kLanes, 1, x + i * kLanes, acc);
+  const V slopes = hn::Set(d, slope);
   HWY_UNROLL(16)
   for (std::size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(2)
     for (std::size_t part = 0; part < kParts; ++part) {
       const V sum = bias == nullptr ? acc[r][part] : hn::Add(acc[r][part], hn::Set(d, bias[r]));
-      hn::Store(sum, d, y + r * kLanes + part * kVector);
+      hn::Store(slope == 1 ? sum : leaky(sum, slopes, sum), d, y + r * kLanes + part * kVector);
     }
   }
 }
 
-/// dx[r] = sum over o of w[o][r] dy[o], r < kRows; w: packed, from the first of these inputs on.
+/// dx[r] = sum over o of w[o][r] dy[o], r < kRows, times the slope at x[r]; w: packed, from the first of
+/// these inputs on.
 template <std::size_t kRows>
 HWY_NOINLINE void data_block(std::size_t n_in, std::size_t n_out, const float* dy, const float* w,
-                             float* dx) {
+                             const float* x, float slope, float* dx) {
   const D d;
   V acc[kRows][kParts];
   clear(acc);
@@ -77,11 +80,14 @@ HWY_NOINLINE void data_block(std::size_t n_in, std::size_t n_out, const float* d
     const std::size_t n = std::min(kLanes, n_out - first);
     for (std::size_t o = 0; o < n; ++o, dy += kLanes) add_feature<kRows>(w + o, kLanes, dy, acc);
   }
+  const V slopes = hn::Set(d, slope);
   HWY_UNROLL(16)
   for (std::size_t r = 0; r < kRows; ++r) {
     HWY_UNROLL(2)
     for (std::size_t part = 0; part < kParts; ++part) {
-      hn::Store(acc[r][part], d, dx + r * kLanes + part * kVector);
+      const std::size_t at = r * kLanes + part * kVector;
+      const V sum = acc[r][part];
+      hn::Store(x == nullptr ? sum : leaky(hn::Load(d, x + at), slopes, sum), d, dx + at);
     }
   }
 }
@@ -233,19 +239,21 @@ void bias_gradient(const DensePart& part, const DenseBatch<float>& batch, float*
 
 }  // namespace
 
-void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias,
+void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias, float slope,
                    float* y) noexcept {
   for_each_block<kMaxRows>(part.last_out - part.first_out, [&](auto rows, std::size_t row) {
     const std::size_t o = part.first_out + row;
     forward_block<rows>(part.n_in, x, w + dense_packed_index(part.n_in, 0, o),
-                        bias == nullptr ? nullptr : bias + o, y + o * kLanes);
+                        bias == nullptr ? nullptr : bias + o, slope, y + o * kLanes);
   });
 }
 
-void dense_data_gradient(const DensePart& part, const float* dy, const float* w, float* dx) noexcept {
+void dense_data_gradient(const DensePart& part, const float* dy, const float* w, const float* x, float slope,
+                         float* dx) noexcept {
   for_each_block<kMaxRows>(part.last_in - part.first_in, [&](auto rows, std::size_t row) {
     const std::size_t i = part.first_in + row;
-    data_block<rows>(part.n_in, part.n_out, dy, w + i * kLanes, dx + i * kLanes);
+    data_block<rows>(part.n_in, part.n_out, dy, w + i * kLanes, x == nullptr ? nullptr : x + i * kLanes,
+                     slope, dx + i * kLanes);
   });
 }
 
@@ -287,20 +295,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace deepsad::kernels {
 
-void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias,
+void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias, float slope,
                    float* y) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_forward, part, x, w, bias, y);
+  DEEPSAD_CALL_KERNEL(dense_forward, part, x, w, bias, slope, y);
 }
-void dense_forward(const DensePart& part, const double* x, const double* w, const double* bias,
+void dense_forward(const DensePart& part, const double* x, const double* w, const double* bias, double slope,
                    double* y) noexcept {
-  reference::dense_forward(part, x, w, bias, y);
+  reference::dense_forward(part, x, w, bias, slope, y);
 }
 
-void dense_data_gradient(const DensePart& part, const float* dy, const float* w, float* dx) noexcept {
-  DEEPSAD_CALL_KERNEL(dense_data_gradient, part, dy, w, dx);
+void dense_data_gradient(const DensePart& part, const float* dy, const float* w, const float* x, float slope,
+                         float* dx) noexcept {
+  DEEPSAD_CALL_KERNEL(dense_data_gradient, part, dy, w, x, slope, dx);
 }
-void dense_data_gradient(const DensePart& part, const double* dy, const double* w, double* dx) noexcept {
-  reference::dense_data_gradient(part, dy, w, dx);
+void dense_data_gradient(const DensePart& part, const double* dy, const double* w, const double* x,
+                         double slope, double* dx) noexcept {
+  reference::dense_data_gradient(part, dy, w, x, slope, dx);
 }
 
 void dense_weight_gradient(const DensePart& part, const DenseBatch<float>& batch, float* dw,

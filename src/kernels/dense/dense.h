@@ -24,17 +24,21 @@ struct DensePart {
   std::size_t first_in, last_in, first_out, last_out;
 };
 
-/// y[o] = sum_i w[o][i] x[i] + bias[o] for the part's outputs and all inputs; x [n_in][16], bias [n_out] or
-/// nullptr, y [n_out][16], all of output 0. The sum over i runs in index order per lane (so a lane's bits
-/// depend on nothing but its own x).
-void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias,
+/// y[o] = leaky(sum_i w[o][i] x[i] + bias[o]), leaky(z) = z > 0 ? z : slope z (slope 1: no activation), for
+/// the part's outputs and all inputs; x [n_in][16], bias [n_out] or nullptr, y [n_out][16], all of output 0.
+/// The sum over i runs in index order per lane (so a lane's bits depend on nothing but its own x).
+void dense_forward(const DensePart& part, const float* x, const float* w, const float* bias, float slope,
                    float* y) noexcept;
-void dense_forward(const DensePart& part, const double* x, const double* w, const double* bias,
+void dense_forward(const DensePart& part, const double* x, const double* w, const double* bias, double slope,
                    double* y) noexcept;
 
-/// dx[i] = sum_o w[o][i] dy[o] for the part's inputs and all outputs; dx, w: of input 0.
-void dense_data_gradient(const DensePart& part, const float* dy, const float* w, float* dx) noexcept;
-void dense_data_gradient(const DensePart& part, const double* dy, const double* w, double* dx) noexcept;
+/// dx[i] = sum_o w[o][i] dy[o] for the part's inputs and all outputs; w, dx, x: of input 0. Unless x is
+/// nullptr, it is [n_in][16] the output of a leaky ReLU, slope >= 0, and dx the gradient at the ReLU's input:
+/// times slope where x is not positive. dx may be x.
+void dense_data_gradient(const DensePart& part, const float* dy, const float* w, const float* x, float slope,
+                         float* dx) noexcept;
+void dense_data_gradient(const DensePart& part, const double* dy, const double* w, const double* x,
+                         double slope, double* dx) noexcept;
 
 /// The groups of a batch: the inputs, [n_in][16], finite in unused lanes, and the gradients of the outputs,
 /// [n_out][16], zero in unused lanes. Steps are elements between groups.

@@ -9,26 +9,33 @@
 namespace deepsad::kernels::reference {
 
 template <class T>
-void dense_forward(const DensePart& part, const T* x, const T* w, const T* bias, T* y) noexcept {
+void dense_forward(const DensePart& part, const T* x, const T* w, const T* bias, T slope, T* y) noexcept {
   for (std::size_t o = part.first_out; o < part.last_out; ++o) {
     T sum[kLanes] = {};
     for (std::size_t i = 0; i < part.n_in; ++i) {
       const T weight = w[dense_packed_index(part.n_in, i, o)];
       for (std::size_t l = 0; l < kLanes; ++l) sum[l] += weight * x[i * kLanes + l];
     }
-    for (std::size_t l = 0; l < kLanes; ++l) y[o * kLanes + l] = sum[l] + (bias == nullptr ? T{0} : bias[o]);
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const T z = sum[l] + (bias == nullptr ? T{0} : bias[o]);
+      y[o * kLanes + l] = z > 0 ? z : slope * z;
+    }
   }
 }
 
 template <class T>
-void dense_data_gradient(const DensePart& part, const T* dy, const T* w, T* dx) noexcept {
+void dense_data_gradient(const DensePart& part, const T* dy, const T* w, const T* x, T slope,
+                         T* dx) noexcept {
   for (std::size_t i = part.first_in; i < part.last_in; ++i) {
     T sum[kLanes] = {};
     for (std::size_t o = 0; o < part.n_out; ++o) {
       const T weight = w[dense_packed_index(part.n_in, i, o)];
       for (std::size_t l = 0; l < kLanes; ++l) sum[l] += weight * dy[o * kLanes + l];
     }
-    for (std::size_t l = 0; l < kLanes; ++l) dx[i * kLanes + l] = sum[l];
+    for (std::size_t l = 0; l < kLanes; ++l) {
+      const std::size_t at = i * kLanes + l;
+      dx[at] = x == nullptr || x[at] > 0 ? sum[l] : slope * sum[l];
+    }
   }
 }
 
