@@ -50,6 +50,9 @@ const bool registered = [] {
   add("squared_distance", kBytes, [=] { kernels::squared_distance(kFeatures, x, y, distance); });
   add("squared_distance_backward", 2 * kBytes,
       [=] { kernels::squared_distance_backward(kFeatures, x, y, weight, dy); });
+  add("deep_sad_loss", 2 * kBytes, [=] {
+    kernels::deep_sad_loss(kFeatures, kLanes, x, {y, weight, kScale, kScale}, kScale, dy, loss);
+  });
   add("bernoulli_loss", 3 * kBytes,
       [=] { kernels::bernoulli_loss(kFeatures, kLanes, x, y, weight, dy, loss); });
   const std::uint32_t* rows = data->rows.data();

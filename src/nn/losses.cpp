@@ -44,32 +44,12 @@ DeepSadLoss<T>::DeepSadLoss(std::span<const T> center, std::span<const SemiLabel
 
 template <class T>
 void DeepSadLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
-  alignas(kAlignment) std::array<T, kLanes> distance;
-  alignas(kAlignment) std::array<T, kLanes> factor{};  // d loss / d distance
-  kernels::squared_distance(center_.size(), group.output, center_.data(), distance.data());
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    group.lane_loss[lane] = 0;
-    if (lane >= group.n_valid) continue;
-    const T d = distance[lane];
-    T loss = d;
-    T derivative = 1;
-    switch (semi_[group.rows[lane]]) {
-      case SemiLabel::unlabelled:
-        break;
-      case SemiLabel::normal:
-        loss = eta_ * (d + epsilon_);
-        derivative = eta_;
-        break;
-      case SemiLabel::anomaly:
-        loss = eta_ / (d + epsilon_);
-        derivative = -eta_ / ((d + epsilon_) * (d + epsilon_));
-        break;
-    }
-    group.lane_loss[lane] = static_cast<double>(loss);
-    factor[lane] = derivative * group.scale;
-  }
-  kernels::squared_distance_backward(center_.size(), group.output, center_.data(), factor.data(),
-                                     group.d_output);
+  std::array<T, kLanes> label{};
+  for (std::size_t lane = 0; lane < group.n_valid; ++lane)
+    label[lane] = static_cast<T>(semi_[group.rows[lane]]);
+  kernels::deep_sad_loss(center_.size(), group.n_valid, group.output,
+                         {center_.data(), label.data(), eta_, epsilon_}, group.scale, group.d_output,
+                         group.lane_loss);
 }
 
 template <class T>

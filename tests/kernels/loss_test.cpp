@@ -134,6 +134,74 @@ TEST(SquaredDistance, UnusedLanesGetZeroGradientWhateverTheyHold) {
   for (const float value : dz) EXPECT_EQ(value, 0);
 }
 
+// The formula in double, and the gradient by the chain rule through the distance, to the bit.
+TEST(DeepSadLoss, AgreesWithFormulaAndItsPartsToTheBit) {
+  constexpr float kEta = 1.7F, kEpsilon = 1e-3F, kScale = 0.25F;
+  RandomStream random(6, "loss");
+  for (const std::size_t n : kSizes) {
+    for (std::size_t n_valid = 1; n_valid <= kLanes; n_valid += n > 100 ? 5 : 1) {
+      Guarded<float> z(n * kLanes), c(n, 1), label(kLanes, 2), distance(kLanes), factor(kLanes), dz(z.size()),
+          want_dz(z.size());
+      Guarded<double> loss(kLanes, 1);
+      fill_uniform(z, random);
+      fill_uniform(c, random);
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        if (i % kLanes >= n_valid) z[i] = kNan;
+      }
+      label.fill(kNan);
+      for (std::size_t l = 0; l < n_valid; ++l) label[l] = static_cast<float>((l + n) % 3) - 1;
+      squared_distance(n, z.data(), c.data(), distance.data());
+      std::vector<double> want(kLanes);
+      for (std::size_t l = 0; l < kLanes; ++l) {
+        factor[l] = 0;
+        if (l >= n_valid) continue;
+        double d = 0;
+        for (std::size_t j = 0; j < n; ++j)
+          d += std::pow(static_cast<double>(z[j * kLanes + l]) - static_cast<double>(c[j]), 2);
+        const double margin = d + static_cast<double>(kEpsilon);
+        const float margin_in_float = distance[l] + kEpsilon;
+        if (label[l] == 0) {
+          want[l] = d;
+          factor[l] = kScale;
+        } else if (label[l] == 1) {
+          want[l] = static_cast<double>(kEta) * margin;
+          factor[l] = kEta * kScale;
+        } else {
+          want[l] = static_cast<double>(kEta) / margin;
+          factor[l] = -kEta / (margin_in_float * margin_in_float) * kScale;
+        }
+      }
+      squared_distance_backward(n, z.data(), c.data(), factor.data(), want_dz.data());
+      deep_sad_loss(n, n_valid, z.data(), {c.data(), label.data(), kEta, kEpsilon}, kScale, dz.data(),
+                    loss.data());
+      const std::string what = "n " + std::to_string(n) + ", valid " + std::to_string(n_valid);
+      for (std::size_t l = 0; l < kLanes; ++l)
+        EXPECT_NEAR(loss[l], want[l], 2e-6 * want[l]) << what << ", lane " << l;
+      EXPECT_TRUE(std::equal(dz.begin(), dz.end(), want_dz.begin())) << what;
+      EXPECT_TRUE(dz.guards_intact() && loss.guards_intact()) << what;
+      deep_sad_loss(n, n_valid, z.data(), {c.data(), label.data(), kEta, kEpsilon}, kScale, z.data(),
+                    loss.data());
+      EXPECT_TRUE(std::equal(z.begin(), z.end(), want_dz.begin())) << "in place, " << what;
+      z[0] = kNan;
+      deep_sad_loss(n, n_valid, z.data(), {c.data(), label.data(), kEta, kEpsilon}, kScale, dz.data(),
+                    loss.data());
+      EXPECT_TRUE(std::isnan(loss[0]) && std::isnan(dz[0])) << what;
+      if (HasFailure()) return;
+    }
+  }
+}
+
+TEST(DeepSadLoss, OfAnAnomalyFarAwayIsZeroWithItsGradient) {
+  Guarded<float> z(kLanes), c(1), label(kLanes), dz(kLanes);
+  Guarded<double> loss(kLanes);
+  c.fill(0);
+  label.fill(-1);
+  z.fill(std::numeric_limits<float>::infinity());
+  deep_sad_loss(1, kLanes, z.data(), {c.data(), label.data(), 1, 1e-6F}, 1, dz.data(), loss.data());
+  EXPECT_EQ(loss[7], 0);
+  EXPECT_EQ(dz[7], 0);
+}
+
 TEST(BernoulliLoss, AgreesWithFormula) {
   RandomStream random(3, "loss");
   for (const std::size_t n : kSizes) {

@@ -64,6 +64,35 @@ HWY_INLINE void squared_error_of(std::size_t n, std::size_t n_valid, const float
   }
 }
 
+/// sum_j (z[j] - c[j])^2 of one part of the lanes.
+HWY_INLINE V squared_distance_of(std::size_t n, const float* z, const float* c) {
+  const D d;
+  V sum = hn::Zero(d);
+  for (std::size_t j = 0; j < n; ++j) {
+    const V difference = hn::Sub(hn::Load(d, z + j * kLanes), hn::Set(d, c[j]));
+    sum = hn::MulAdd(difference, difference, sum);
+  }
+  return sum;
+}
+/// dz[j] = 2 (z[j] - c[j]) factor of one part of the lanes; 0 whatever z holds where the factor is 0.
+HWY_INLINE void squared_distance_gradient(std::size_t n, const float* z, const float* c, V factor,
+                                          float* dz) {
+  const D d;
+  const V two = hn::Set(d, 2.0F);
+  const auto unused = hn::Eq(factor, hn::Zero(d));  // false for NaN, where Ne would be, too
+  for (std::size_t j = 0; j < n; ++j) {
+    const V difference = hn::Sub(hn::Load(d, z + j * kLanes), hn::Set(d, c[j]));
+    hn::Store(hn::IfThenZeroElse(unused, hn::Mul(hn::Mul(two, difference), factor)), d, dz + j * kLanes);
+  }
+}
+
+HWY_INLINE void store_in_double(V v, double* to) {
+  const hn::Repartition<double, D> d64;
+  const hn::Half<D> half;
+  hn::StoreU(hn::PromoteTo(d64, hn::LowerHalf(half, v)), d64, to);
+  hn::StoreU(hn::PromoteTo(d64, hn::UpperHalf(half, v)), d64, to + kVector / 2);
+}
+
 }  // namespace
 
 void squared_error(std::size_t n, std::size_t n_valid, const float* y, const float* t, float scale, float* dy,
@@ -77,29 +106,36 @@ void sigmoid_squared_error(std::size_t n, std::size_t n_valid, const float* z, c
 }
 
 void squared_distance(std::size_t n, const float* z, const float* c, float* distance) noexcept {
-  const D d;
-  for (std::size_t first = 0; first < kLanes; first += kVector) {
-    V sum = hn::Zero(d);
-    for (std::size_t j = 0; j < n; ++j) {
-      const V difference = hn::Sub(hn::Load(d, z + j * kLanes + first), hn::Set(d, c[j]));
-      sum = hn::MulAdd(difference, difference, sum);
-    }
-    hn::Store(sum, d, distance + first);
-  }
+  for (std::size_t first = 0; first < kLanes; first += kVector)
+    hn::Store(squared_distance_of(n, z + first, c), D(), distance + first);
 }
 
 void squared_distance_backward(std::size_t n, const float* z, const float* c, const float* factor,
                                float* dz) noexcept {
+  for (std::size_t first = 0; first < kLanes; first += kVector)
+    squared_distance_gradient(n, z + first, c, hn::LoadU(D(), factor + first), dz + first);
+}
+
+void deep_sad_loss(std::size_t n, std::size_t n_valid, const float* z, const DeepSadTerms<float>& terms,
+                   float scale, float* dz, double* loss) noexcept {
   const D d;
-  const V two = hn::Set(d, 2.0F);
-  for (std::size_t first = 0; first < kLanes; first += kVector) {
-    const V factors = hn::LoadU(d, factor + first);
-    const auto used = hn::Ne(factors, hn::Zero(d));  // 0 whatever z holds in the other lanes
-    for (std::size_t j = 0; j < n; ++j) {
-      const std::size_t at = j * kLanes + first;
-      const V difference = hn::Sub(hn::Load(d, z + at), hn::Set(d, c[j]));
-      hn::Store(hn::IfThenElseZero(used, hn::Mul(hn::Mul(two, difference), factors)), d, dz + at);
-    }
+  const V eta = hn::Set(d, terms.eta);
+  const ValidLanes valid(n_valid);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const std::size_t before = part * kVector;
+    const M mask = valid.part[part];
+    const V distance = squared_distance_of(n, z + before, terms.center);
+    const V margin = hn::Add(distance, hn::Set(d, terms.epsilon));
+    const V label = hn::LoadU(d, terms.label + before);
+    const auto normal = hn::Gt(label, hn::Zero(d)), anomaly = hn::Lt(label, hn::Zero(d));
+    const V term =
+        hn::IfThenElse(normal, hn::Mul(eta, margin), hn::IfThenElse(anomaly, hn::Div(eta, margin), distance));
+    const V slope = hn::IfThenElse(
+        normal, eta,
+        hn::IfThenElse(anomaly, hn::Div(hn::Neg(eta), hn::Mul(margin, margin)), hn::Set(d, 1.0F)));
+    store_in_double(hn::IfThenElseZero(mask, term), loss + before);
+    const V factor = hn::IfThenElseZero(mask, hn::Mul(slope, hn::Set(d, scale)));
+    squared_distance_gradient(n, z + before, terms.center, factor, dz + before);
   }
 }
 
@@ -181,6 +217,16 @@ void squared_distance_backward(std::size_t n, const float* z, const float* c, co
 void squared_distance_backward(std::size_t n, const double* z, const double* c, const double* factor,
                                double* dz) noexcept {
   reference::squared_distance_backward(n, z, c, factor, dz);
+}
+
+void deep_sad_loss(std::size_t n, std::size_t n_valid, const float* z, const DeepSadTerms<float>& terms,
+                   float scale, float* dz, double* loss) noexcept {
+  DEEPSAD_CALL_KERNEL(deep_sad_loss, n, n_valid, z, terms, scale, dz, loss);
+}
+
+void deep_sad_loss(std::size_t n, std::size_t n_valid, const double* z, const DeepSadTerms<double>& terms,
+                   double scale, double* dz, double* loss) noexcept {
+  reference::deep_sad_loss(n, n_valid, z, terms, scale, dz, loss);
 }
 
 void bernoulli_loss(std::size_t n, std::size_t n_valid, const float* a, const float* x, const float* weight,

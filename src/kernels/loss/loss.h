@@ -34,6 +34,22 @@ void squared_distance_backward(std::size_t n, const float* z, const float* c, co
 void squared_distance_backward(std::size_t n, const double* z, const double* c, const double* factor,
                                double* dz) noexcept;
 
+/// What Deep SAD makes of a squared distance d [Ruff et al. 2020, eq. 7]: d where the label is 0
+/// (unlabelled), eta (d + epsilon) where it is 1 (normal), eta / (d + epsilon) where it is -1 (anomaly).
+template <class T>
+struct DeepSadTerms {
+  const T* center;  ///< [n]
+  const T* label;   ///< [16], any number in unused lanes
+  T eta, epsilon;
+};
+/// loss[l] = the term of d[l] = sum_j (z[j][l] - center[j])^2 for lanes l < n_valid (0 beyond), in double; dz
+/// = its gradient times scale (0 in unused lanes). z [n][16], loss [16]. dz may be z. The same bits as with
+/// squared_distance() and squared_distance_backward().
+void deep_sad_loss(std::size_t n, std::size_t n_valid, const float* z, const DeepSadTerms<float>& terms,
+                   float scale, float* dz, double* loss) noexcept;
+void deep_sad_loss(std::size_t n, std::size_t n_valid, const double* z, const DeepSadTerms<double>& terms,
+                   double scale, double* dz, double* loss) noexcept;
+
 /// Negative log-likelihood of x under Bernoulli variables with logits a: loss[l] = sum_j softplus(a[j]) -
 /// x[j] a[j], which is -sum_j x[j] log r[j] + (1 - x[j]) log(1 - r[j]) with r = sigmoid(a) without its
 /// overflow; lanes l < n_valid (0 beyond). da[j] = weight[l] (r[j] - x[j]) (0 in unused lanes). a, x [n][16],

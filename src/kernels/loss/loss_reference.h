@@ -74,6 +74,22 @@ void squared_distance_backward(std::size_t n, const T* z, const T* c, const T* f
 }
 
 template <class T>
+void deep_sad_loss(std::size_t n, std::size_t n_valid, const T* z, const DeepSadTerms<T>& terms, T scale,
+                   T* dz, double* loss) noexcept {
+  T distance[kLanes], factor[kLanes];  // factor: d loss / d distance
+  squared_distance(n, z, terms.center, distance);
+  for (std::size_t l = 0; l < kLanes; ++l) {
+    loss[l] = 0;
+    factor[l] = 0;
+    if (l >= n_valid) continue;
+    const T d = distance[l], margin = d + terms.epsilon, label = terms.label[l];
+    loss[l] = static_cast<double>(label > 0 ? terms.eta * margin : label < 0 ? terms.eta / margin : d);
+    factor[l] = scale * (label > 0 ? terms.eta : label < 0 ? -terms.eta / (margin * margin) : T{1});
+  }
+  squared_distance_backward(n, z, terms.center, factor, dz);
+}
+
+template <class T>
 void bernoulli_loss(std::size_t n, std::size_t n_valid, const T* a, const T* x, const T* weight, T* da,
                     double* loss) noexcept {
   for (std::size_t l = 0; l < kLanes; ++l) {
