@@ -27,12 +27,10 @@ mkdir -p "$out"
 step() { printf '\n== %s (%s)\n' "$1" "$(date +%H:%M:%S)"; }
 
 scripts/install_packages.sh benchmark
-for preset in release dev; do
-  cmake --preset "$preset" >/dev/null
-  cmake --build --preset "$preset"
-done
+cmake --preset benchmark >/dev/null
+cmake --build --preset benchmark
 python=/usr/bin/python3  # Debian's, which has Debian's PyTorch and scikit-learn
-bench=build/dev/benchmarks
+bench=build/benchmark/benchmarks
 
 step "kernels"
 "$bench/kernels/kernel_benchmarks" --benchmark_min_time=0.05 --benchmark_repetitions="$repetitions" \
@@ -43,7 +41,7 @@ step "training steps beside PyTorch"
 "$python" benchmarks/training/compare.py --bench "$bench/training/training_bench" --out "$out" "${steps[@]}"
 
 step "whole jobs beside PyTorch"
-"$python" benchmarks/jobs/compare_jobs.py --program build/release/deepsad --bench "$bench/jobs/scoring_bench" \
+"$python" benchmarks/jobs/compare_jobs.py --program build/benchmark/deepsad --bench "$bench/jobs/scoring_bench" \
   --data "$data" --out "$out" "${jobs[@]}"
 
 step "shallow detectors beside scikit-learn and CVXOPT"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shallow detectors: deepsad against scikit-learn and CVXOPT, on MNIST with class 0 normal.
 
-    benchmarks/detectors/compare.py --bench build/dev/benchmarks/detectors/shallow_bench --data DIR --out DIR
+    benchmarks/detectors/compare.py --bench build/benchmark/benchmarks/detectors/shallow_bench --data DIR --out DIR
 
 The training set is the paper's: all training images of class 0, of the whole 1 % labelled images of class 1, and
 10 % pollution of the unlabelled part. Both sides hold it in memory as float32 (CVXOPT: double). Each uses one

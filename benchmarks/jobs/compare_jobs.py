@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whole jobs of the program beside PyTorch (peer.py): process start, data, training, scoring, all files written.
 
-    benchmarks/jobs/compare_jobs.py --program build/release/deepsad --bench build/dev/benchmarks/jobs/scoring_bench \\
+    benchmarks/jobs/compare_jobs.py --program build/benchmark/deepsad --bench build/benchmark/benchmarks/jobs/scoring_bench \\
         --data DATA --out DIR
 
 The two sides run in turns, round by round; a figure is the median over the rounds. The peer's column leaves out the start of

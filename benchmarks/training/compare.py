@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time of a training step: deepsad against PyTorch, on the same networks, weights and data.
 
-    benchmarks/training/compare.py --bench build/dev/benchmarks/training/training_bench --out DIR
+    benchmarks/training/compare.py --bench build/benchmark/benchmarks/training/training_bench --out DIR
 
 Both sides hold the data in memory and time gathering a batch of 128 rows, forward, backward and the Adam
 update. The two run in turns, round by round, so that a busy machine disturbs both; a figure is the median over
