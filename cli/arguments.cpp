@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <string_view>
 
 #include "deepsad/core/error.h"
 
@@ -217,6 +218,33 @@ OptionLayer command_line_layer(const Arguments& arguments, std::span<const char*
     }
   }
   return layer;
+}
+
+std::string in_command_line_spelling(const std::string& message) {
+  constexpr std::string_view kOption = "option ";
+  if (!message.starts_with(kOption)) return message;
+  const auto in_name = [](char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  std::string result;
+  bool quoted = false;
+  for (std::size_t at = kOption.size(); at < message.size();) {
+    std::size_t end = at;
+    while (end < message.size() && in_name(message[end])) ++end;
+    if (end == at) {
+      quoted = quoted != (message[at] == '"');
+      result += message[at++];
+      continue;
+    }
+    const std::string word = message.substr(at, end - at);
+    const bool is_subject = at == kOption.size();
+    const char before = message[at - 1];
+    const bool stands_alone = before == ' ' || before == '(';  // and is no part of a path
+    const bool is_option = find_train_option(word) != nullptr &&
+                           (is_subject || (stands_alone && !quoted && word.find('_') != std::string::npos));
+    if (is_subject && !is_option) return message;
+    result += is_option ? "--" + dashed(word) : word;
+    at = end;
+  }
+  return result;
 }
 
 }  // namespace deepsad::cli

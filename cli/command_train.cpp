@@ -291,7 +291,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
     for (VariedRun& run : runs) {
       if (run.options.checkpoint_every > 0)
         throw InvalidArgument(
-            "checkpoint_every: is for one run; the runs of --seeds and --vary begin anew, run by run");
+            "--checkpoint-every: is for one run; the runs of --seeds and --vary begin anew, run by run");
       complete(run.options, arguments);
     }
     OptionLayer given = layers.back();
@@ -315,7 +315,7 @@ int train_with(const Arguments& arguments, const std::vector<OptionLayer>& layer
   // With --model alone nothing but the model is left.
   const bool has_folder = resumes || !arguments.has("model") || arguments.has("out") || arguments.has("OUT");
   if (!has_folder && options.checkpoint_every > 0)
-    throw InvalidArgument("checkpoint_every: checkpoints lie in the run folder; give --out, too");
+    throw InvalidArgument("--checkpoint-every: checkpoints lie in the run folder; give --out, too");
   if (arguments.has("write_schema") && !is_own_file(options.dataset))
     throw InvalidArgument(
         fmt::format("--write-schema: {} is a data set with a name, which has no schema", options.dataset));

@@ -127,7 +127,9 @@ int dispatch(std::vector<std::string> words, Console& console) {
 }
 
 int run(std::vector<std::string> words, Console& console) {
-  const auto error = [&console](const std::string& text) { console.say("deepsad: error: " + text); };
+  const auto error = [&console](const std::string& text) {
+    console.say("deepsad: error: " + in_command_line_spelling(text));
+  };
   try {
     const int code = dispatch(std::move(words), console);
     console.flush();

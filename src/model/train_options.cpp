@@ -1048,7 +1048,7 @@ void validate(const TrainOptions& options) {
   };
   if (options.n_known_outlier_classes == 1 && is_normal(options.known_outlier_class))
     throw InvalidArgument(
-        fmt::format("option known_outlier_class: class {} is also a normal_class; labelled anomalies must "
+        fmt::format("option known_outlier_class: class {} is also a normal class; labelled anomalies must "
                     "come from another class",
                     options.known_outlier_class));
   if (options.ratio_known_outlier > 0 && options.n_known_outlier_classes == 0)

@@ -51,6 +51,17 @@ std::vector<std::string> brief(std::vector<std::string> more) {
   return more;
 }
 
+TEST(Messages, SpellOptionsAsTheCommandLineDoesButNotFiles) {
+  const TemporaryFolder folder;
+  const std::string model = folder.path("n_epochs");
+  ASSERT_EQ(run_deepsad({"train", "toy2d", "--method", "kde", "--model", model, "--quiet"}).exit_code, 0);
+  const Outcome outcome = run_deepsad(
+      {"train", "toy2d", "--method", "kde", "--hybrid", "--load-ae", model, "--out", folder.path("run")});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("error: --load-ae: " + model + " holds a model of kde"), std::string::npos)
+      << outcome.err;
+}
+
 TEST(Help, ListsEveryCommand) {
   const Outcome outcome = run_deepsad({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);

@@ -52,7 +52,7 @@ TEST(DataCheck, RefusesWithPlaceAndRemedy) {
                   {{{file, "--label-column", "states"}, 2, "did you mean \"status\""},
                    {{file, "--label-column", "status"}, 3, "t.csv:2:"},
                    {{file, "--label-column", "x", "--id-column", "x"}, 2, "\"x\" is to be both label and id"},
-                   {{file, "--label-map", "1=evil"}, 2, "option label_map: "},
+                   {{file, "--label-map", "1=evil"}, 2, "--label-map: "},
                    {{file, "--separator", "slash"}, 2, "--separator: "},
                    {{file, "--skip-lines", "-1"}, 2, "--skip-lines: got -1"},
                    {{file, "--header", "perhaps"}, 2, "perhaps"},

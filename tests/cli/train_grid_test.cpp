@@ -106,7 +106,7 @@ TEST(TrainGrid, RefusesWhatItCannotMean) {
        "--vary kappa: has no effect in any of the runs: method deep_sad does not use"},
       {{"--seeds", "1-2", "--bandwidth", "1"}, "--bandwidth: has no effect in any of the runs"},
       {{"--jobs", "2"}, "give --seeds or --vary"},
-      {{"--seeds", "1-2", "--checkpoint-every", "3"}, "checkpoint_every: is for one run"},
+      {{"--seeds", "1-2", "--checkpoint-every", "3"}, "--checkpoint-every: is for one run"},
       {{"--seeds", "1", "--jobs", "two"}, "--jobs: got \"two\""},
   };
   for (const auto& bad : cases) {

@@ -283,7 +283,7 @@ TEST(TrainOptions, ContradictionsAreRefused) {
   options.n_known_outlier_classes = 1;
   options.normal_class = {0, 1};
   EXPECT_EQ(refusal([&] { validate(options); }),
-            "option known_outlier_class: class 1 is also a normal_class; labelled anomalies must come from "
+            "option known_outlier_class: class 1 is also a normal class; labelled anomalies must come from "
             "another class");
   options = {};
   options.n_known_outlier_classes = 1;
