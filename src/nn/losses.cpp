@@ -65,9 +65,10 @@ void SoftBoundaryLoss<T>::evaluate(const GroupLoss<T>& group) const noexcept {
     group.lane_loss[lane] = 0;
     if (lane >= group.n_valid) continue;
     const T outside = distance[lane] - squared_radius_;
+    const bool inside = outside <= 0;  // not of NaN, which must be seen
     distances_[group.rows[lane]] = distance[lane];
-    group.lane_loss[lane] = static_cast<double>(squared_radius_ + inverse_nu_ * std::max(T{0}, outside));
-    factor[lane] = outside > 0 ? inverse_nu_ * group.scale : T{0};
+    group.lane_loss[lane] = static_cast<double>(squared_radius_ + (inside ? T{0} : inverse_nu_ * outside));
+    factor[lane] = inside ? T{0} : inverse_nu_ * group.scale;
   }
   kernels::squared_distance_backward(center_.size(), group.output, center_.data(), factor.data(),
                                      group.d_output);
