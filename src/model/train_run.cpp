@@ -676,7 +676,8 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
   NetworkSpec encoder;  // of a method that trains one network on the rows
   const auto add = [&](const NetworkSpec& spec) {
     // Outputs and their gradients, for whole groups of samples. Of a batch norm with the activation and
-    // pooling behind it only the last output is kept; reshaping keeps nothing of its own.
+    // pooling behind it, and of a linear layer with the activation between it and another, only the last
+    // output is kept; reshaping keeps nothing of its own.
     const std::vector<Shape> shapes = layer_shapes(spec);
     values_per_sample += 2 * static_cast<double>(n_elements(spec.input));
     bool normalised = false;
@@ -684,11 +685,19 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
       const LayerKind kind = spec.layers[i].kind;
       if (kind == LayerKind::reshape) continue;
       normalised = kind == LayerKind::batch_norm || (normalised && kind == LayerKind::leaky_relu);
-      std::size_t next = i + 1;
-      while (next < spec.layers.size() && spec.layers[next].kind == LayerKind::reshape) ++next;
-      const bool goes_on = next < spec.layers.size() && (spec.layers[next].kind == LayerKind::leaky_relu ||
-                                                         spec.layers[next].kind == LayerKind::max_pool2d);
-      if (!normalised || !goes_on) values_per_sample += 2 * static_cast<double>(n_elements(shapes[i + 1]));
+      const auto behind = [&](std::size_t k) {
+        do ++k;
+        while (k < spec.layers.size() && spec.layers[k].kind == LayerKind::reshape);
+        return k;
+      };
+      const auto is = [&](std::size_t k, LayerKind wanted) {
+        return k < spec.layers.size() && spec.layers[k].kind == wanted;
+      };
+      const std::size_t next = behind(i);
+      const bool goes_on = normalised ? is(next, LayerKind::leaky_relu) || is(next, LayerKind::max_pool2d)
+                                      : kind == LayerKind::linear && is(next, LayerKind::leaky_relu) &&
+                                            is(behind(next), LayerKind::linear);
+      if (!goes_on) values_per_sample += 2 * static_cast<double>(n_elements(shapes[i + 1]));
     }
     n_learnt += static_cast<double>(n_parameters(spec));
   };
