@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <string_view>
+#include <cstring>
 
 #include "deepsad/core/error.h"
 
@@ -220,13 +220,22 @@ OptionLayer command_line_layer(const Arguments& arguments, std::span<const char*
   return layer;
 }
 
-std::string in_command_line_spelling(const std::string& message) {
-  constexpr std::string_view kOption = "option ";
-  if (!message.starts_with(kOption)) return message;
+std::string in_command_line_spelling(std::string message, std::span<const std::string> given) {
   const auto in_name = [](char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto is_the_users = [&](const std::string& name) {
+    return std::any_of(given.begin(), given.end(), [&](const std::string& word) {
+      return !word.starts_with("--") && word.find(name) != std::string::npos;
+    });
+  };
+  for (const char* place : {"option ", "options "}) {
+    if (!message.starts_with(place)) continue;
+    message.erase(0, std::strlen(place));
+    const std::string name = message.substr(0, message.find_first_of(": "));
+    if (name.find('_') == std::string::npos) message.insert(0, "--");
+  }
   std::string result;
   bool quoted = false;
-  for (std::size_t at = kOption.size(); at < message.size();) {
+  for (std::size_t at = 0; at < message.size();) {
     std::size_t end = at;
     while (end < message.size() && in_name(message[end])) ++end;
     if (end == at) {
@@ -235,12 +244,8 @@ std::string in_command_line_spelling(const std::string& message) {
       continue;
     }
     const std::string word = message.substr(at, end - at);
-    const bool is_subject = at == kOption.size();
-    const char before = message[at - 1];
-    const bool stands_alone = before == ' ' || before == '(';  // and is no part of a path
-    const bool is_option = find_train_option(word) != nullptr &&
-                           (is_subject || (stands_alone && !quoted && word.find('_') != std::string::npos));
-    if (is_subject && !is_option) return message;
+    const bool is_option = !quoted && word.find('_') != std::string::npos &&
+                           find_train_option(word) != nullptr && !is_the_users(word);
     result += is_option ? "--" + dashed(word) : word;
     at = end;
   }

@@ -73,9 +73,10 @@ class Arguments {
 [[nodiscard]] OptionLayer command_line_layer(const Arguments& arguments);
 /// Only those of these names: for commands whose other options have names that training options have, too.
 [[nodiscard]] OptionLayer command_line_layer(const Arguments& arguments, std::span<const char* const> names);
-/// A message of the library about options ("option lr: ..., give n_epochs ...") with their names as the
-/// command line spells them ("--lr: ..., give --n-epochs ..."); any other message as it is. Names without an
-/// underscore are words too, and stay.
-[[nodiscard]] std::string in_command_line_spelling(const std::string& message);
+/// A message of the library with the names of training options as the command line spells them: "option lr:
+/// ..., give n_epochs ..." becomes "--lr: ..., give --n-epochs ...". Names in quotes, names without an
+/// underscore (which are words, too) and names that occur in what the user gave (his files) stay.
+/// @param given the words of the command line
+[[nodiscard]] std::string in_command_line_spelling(std::string message, std::span<const std::string> given);
 
 }  // namespace deepsad::cli

@@ -127,11 +127,9 @@ int dispatch(std::vector<std::string> words, Console& console) {
 }
 
 int run(std::vector<std::string> words, Console& console) {
-  const auto error = [&console](const std::string& text) {
-    console.say("deepsad: error: " + in_command_line_spelling(text));
-  };
+  const auto error = [&console](const std::string& text) { console.say("deepsad: error: " + text); };
   try {
-    const int code = dispatch(std::move(words), console);
+    const int code = dispatch(words, console);
     console.flush();
     return code;
   } catch (const BrokenPipe&) {
@@ -140,7 +138,8 @@ int run(std::vector<std::string> words, Console& console) {
     console.say(fmt::format("deepsad: interrupted: {}", e.what()));
     return kInterrupted;
   } catch (const InvalidArgument& e) {
-    error(e.what());
+    // An experiment's options are keys of its file.
+    error(words[0] == "experiment" ? e.what() : in_command_line_spelling(e.what(), words));
     return kUsage;
   } catch (const DataError& e) {
     error(e.what());

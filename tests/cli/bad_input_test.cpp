@@ -183,7 +183,7 @@ TEST(BadInput, WrongUsage) {
       {"normal is known anomaly", train("toy2d", {"--normal-class", "1", "--n-known-outlier-classes", "1"}),
        2, "error: --known-outlier-class: class 1 is also a normal class"},
       {"unknown normal class", train("toy2d", {"--normal-class", "17"}), 2,
-       "normal_class 17 is not a class of toy2d; its classes are 0, 1"},
+       "--normal-class 17 is not a class of toy2d; its classes are 0, 1"},
       {"nothing anomalous", train("toy2d", {"--normal-class", "0,1"}), 2,
        "all classes of toy2d (0, 1) are normal"},
       {"more known classes than there are",

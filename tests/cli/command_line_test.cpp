@@ -51,15 +51,29 @@ std::vector<std::string> brief(std::vector<std::string> more) {
   return more;
 }
 
-TEST(Messages, SpellOptionsAsTheCommandLineDoesButNotFiles) {
+TEST(Messages, SpellOptionsAsTheCommandLineDoesButNotTheUsersFiles) {
   const TemporaryFolder folder;
-  const std::string model = folder.path("n_epochs");
-  ASSERT_EQ(run_deepsad({"train", "toy2d", "--method", "kde", "--model", model, "--quiet"}).exit_code, 0);
-  const Outcome outcome = run_deepsad(
-      {"train", "toy2d", "--method", "kde", "--hybrid", "--load-ae", model, "--out", folder.path("run")});
-  EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_NE(outcome.err.find("error: --load-ae: " + model + " holds a model of kde"), std::string::npos)
-      << outcome.err;
+  write_text(folder.path("my weight_decay.csv"), "a,b\n1,2\n2,3\n3,1\n");
+  ASSERT_EQ(run_deepsad({"train", "toy2d", "--method", "kde", "--model", folder.path("rep_dim"), "--quiet"})
+                .exit_code,
+            0);
+  const auto expect_error = [&](std::vector<std::string> arguments, const std::string& wanted) {
+    arguments.insert(arguments.begin(), "train");
+    RunSetup setup;
+    setup.folder = folder.path("");
+    const Outcome outcome = run_deepsad(arguments, setup);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_NE(outcome.err.find("error: " + wanted), std::string::npos) << outcome.err;
+  };
+  expect_error({"my weight_decay.csv", "--ratio-known-normal", "0.1"},
+               "--ratio-known-normal: got 0.1, but the rows of my weight_decay.csv are");
+  expect_error({"toy2d", "--method", "kde", "--hybrid", "--load-ae", "rep_dim"},
+               "--load-ae: rep_dim holds a model of kde");
+  expect_error({"toy2d", "--objective", "soft-boundary"}, "--objective: soft-boundary belongs to");
+  expect_error({"toy2d", "--ratio-known-normal", "0.7", "--ratio-known-outlier", "0.5",
+                "--n-known-outlier-classes", "1"},
+               "--ratio-known-normal and --ratio-known-outlier: ");
+  expect_error({"toy2d", "--normal-class", "17"}, "--normal-class 17 is not a class of toy2d");
 }
 
 TEST(Help, ListsEveryCommand) {
