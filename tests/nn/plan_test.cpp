@@ -424,6 +424,37 @@ TEST(Plan, AppliesALeakyReluBetweenLinearLayersWithinThem) {
   EXPECT_GT(bytes({wide, narrow, leaky}), bytes({wide, narrow})) << "nothing behind would go back through it";
 }
 
+// The second leaky ReLU, which changes nothing, keeps the first one an operation of its own.
+TEST(Plan, AppliesItToTheBitAsAnOperationOfItsOwnWould) {
+  const Matrix<float> x = random_matrix<float>(37, 5, 7, -1);
+  for (const double slope : {0.0, 0.01, 0.5}) {
+    const LayerSpec wide{.kind = LayerKind::linear, .name = "a", .out = 40, .bias = true};
+    const LayerSpec narrow{.kind = LayerKind::linear, .name = "b", .out = 3};
+    const LayerSpec leaky{.kind = LayerKind::leaky_relu, .slope = slope};
+    const LayerSpec same{.kind = LayerKind::leaky_relu, .slope = 1};
+    const auto trained = [&](const std::vector<LayerSpec>& layers) {
+      ThreadPool pool(1);
+      const NetworkSpec spec{{5}, layers};
+      Plan<float> plan(spec, 37, PlanMode::train, pool, InputGradient::wanted);
+      plan.load(initial_state(spec, 3, "test"));
+      const std::vector<float> center(3, 0.1F);
+      const std::vector<SemiLabel> semi(37, SemiLabel::unlabelled);
+      for (int step = 0; step < 3; ++step) {
+        plan.forward_backward(view(x), first_rows(37), DeepSadLoss<float>(center, semi, 1, 1e-6));
+        plan.update(0.01F, 1e-6F);
+      }
+      std::vector<float> values(plan.output(0), plan.output(0) + 3 * kernels::kLanes);
+      values.insert(values.end(), plan.d_input(0), plan.d_input(0) + 5 * kernels::kLanes);
+      for (const StateTensor& tensor : plan.training_state())
+        values.insert(values.end(), tensor.values.begin(), tensor.values.end());
+      return values;
+    };
+    const std::vector<float> within = trained({wide, leaky, narrow});
+    EXPECT_EQ(within, trained({wide, leaky, same, narrow})) << slope;
+    EXPECT_NE(within, trained({wide, narrow})) << slope;
+  }
+}
+
 /// Gradient of a step on rows of x; precomputed on `known`, if that has rows.
 std::vector<float> gradient_on(const NetworkSpec& spec, MatrixView<const float> x,
                                MatrixView<const float> known, std::span<const std::uint32_t> rows,
@@ -519,6 +550,36 @@ TEST(FirstNonFinite, NamesInputLayerOrTensor) {
   broken[4].values[3] = std::numeric_limits<float>::quiet_NaN();
   plan.load(broken);
   EXPECT_EQ(found(), "tensor \"conv2.weight\"");
+}
+
+TEST(Loss, OfANetworkWhoseOutputIsNoNumberIsNone) {
+  const std::vector<float> center{0.25F};
+  const std::vector<SemiLabel> semi{SemiLabel::unlabelled, SemiLabel::normal, SemiLabel::anomaly};
+  const DeepSadLoss<float> deep_sad(center, semi, 1, 1e-6);
+  const SoftBoundaryLoss<float> soft_boundary(center, 0.1, 3);
+  const CrossEntropyLoss<float> cross_entropy(semi);
+  const ReconstructionLoss<float> reconstruction(1), sigmoid(1, OutputUnit::sigmoid);
+  const std::vector<std::uint32_t> rows{0, 1, 2};
+  for (const Loss<float>* loss : std::initializer_list<const Loss<float>*>{
+           &deep_sad, &soft_boundary, &cross_entropy, &reconstruction, &sigmoid}) {
+    for (std::size_t broken = 0; broken < 3; ++broken) {
+      alignas(kAlignment) float input[kernels::kLanes] = {}, output[kernels::kLanes] = {},
+                                gradient[kernels::kLanes];
+      double losses[kernels::kLanes];
+      output[broken] = std::numeric_limits<float>::quiet_NaN();
+      loss->evaluate({.n_valid = 3,
+                      .rows = rows.data(),
+                      .input = input,
+                      .output = output,
+                      .d_output = gradient,
+                      .lane_loss = losses,
+                      .scale = 1});
+      for (std::size_t lane = 0; lane < kernels::kLanes; ++lane) {
+        EXPECT_EQ(std::isnan(losses[lane]), lane == broken);
+        EXPECT_EQ(std::isnan(gradient[lane]), lane == broken);
+      }
+    }
+  }
 }
 
 }  // namespace
