@@ -28,6 +28,9 @@ import subprocess
 import sys
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+from support.openblas import with_best_core
+
 THREAD_VARIABLES = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]
 WIDTHS = [2.0**e for e in range(-7, 3)]
 BANDWIDTHS = [2.0 ** (k / 2) for k in range(1, 11)]
@@ -187,6 +190,7 @@ def main():
     arguments = parser.parse_args()
     for variable in THREAD_VARIABLES:
         os.environ[variable] = "1"
+    os.environ.update(with_best_core(dict(os.environ)))  # before NumPy loads it
     os.makedirs(arguments.out, exist_ok=True)
     problem = write_problem(arguments.data, arguments.out)
     rows, facts = [], {}

@@ -24,6 +24,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, os.pardir))
+from support.openblas import best_core, chosen_core, with_best_core
 
 
 def timed(command):
@@ -41,7 +43,7 @@ def timed(command):
 
 
 def peer(words, threads):
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+    environment = with_best_core(dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)))
     start = time.perf_counter()
     done = subprocess.run([sys.executable, os.path.join(HERE, "peer.py"), *words, "--threads", str(threads)],
                           env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
@@ -182,7 +184,7 @@ def main():
     cpu = platform.processor()
     with open("/proc/cpuinfo", encoding="utf-8") as lines:
         cpu = next((line.split(": ", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
-    about = {"cpu": cpu, "processors": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
+    about = {"cpu": cpu, "openblas": best_core() or chosen_core(), "processors": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
              "date": datetime.date.today().isoformat(),
              "version": subprocess.run([arguments.program, "version"], stdout=subprocess.PIPE, text=True,
                                        check=True).stdout.splitlines()}

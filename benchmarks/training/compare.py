@@ -21,6 +21,9 @@ import subprocess
 import sys
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
+from support.openblas import best_core, chosen_core, with_best_core
+
 NETWORKS = ["mnist_LeNet", "fmnist_LeNet", "cifar10_LeNet", "arrhythmia_mlp", "cardio_mlp",
             "satellite_mlp", "satimage-2_mlp", "shuttle_mlp", "thyroid_mlp"]
 MLPS = {"arrhythmia_mlp": (274, [128, 64], 32), "cardio_mlp": (21, [32, 16], 8),
@@ -218,7 +221,8 @@ def torch_worker(threads, batch):
 
 class TorchProcess:
     def __init__(self, threads, batch):
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+        environment = with_best_core(
+            dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)))
         self.process = subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), "--torch-worker", str(threads), "--batch", str(batch)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
@@ -260,7 +264,7 @@ def machine():
                 break
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False).stdout
     return {"cpu": cpu, "processors": len(os.sched_getaffinity(0)), "torch": torch.__version__,
-            "onednn": torch.backends.mkldnn.is_available(), "python": platform.python_version(),
+            "onednn": torch.backends.mkldnn.is_available(), "openblas": best_core() or chosen_core(), "python": platform.python_version(),
             "compiler": compiler.splitlines()[0] if compiler else "?", "load": os.getloadavg()[0],
             "date": datetime.date.today().isoformat()}
 
