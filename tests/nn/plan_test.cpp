@@ -473,7 +473,7 @@ TEST(Precompute, ChangesAStepByRoundingAlone) {
   if (kernels::active_isa() == kernels::Isa::scalar) GTEST_SKIP() << "the reference keeps nothing";
   constexpr std::size_t kRows = 45;  // the last group of the matrix and of the batch are not full
   std::vector<std::uint32_t> rows;
-  for (std::uint32_t i = 0; i < 37; ++i) rows.push_back(i * 11 % kRows);
+  for (std::uint32_t i = 0; i < 37; ++i) rows.push_back(static_cast<std::uint32_t>(i * 11 % kRows));
   for (const char* name : {"mnist_LeNet", "fmnist_LeNet", "cifar10_LeNet"}) {
     const NetworkSpec spec = network_by_name(name).encoder;
     const std::size_t n_inputs = n_elements(spec.input);
