@@ -28,6 +28,7 @@
 #include "model/run_summary.h"
 #include "model/train_on_source.h"
 #include "model/warm_start.h"
+#include "nn/layer_order.h"
 #include "nn/plan.h"
 
 namespace deepsad {
@@ -685,18 +686,10 @@ std::size_t estimated_run_bytes(const SourceData& source, const TrainOptions& gi
       const LayerKind kind = spec.layers[i].kind;
       if (kind == LayerKind::reshape) continue;
       normalised = kind == LayerKind::batch_norm || (normalised && kind == LayerKind::leaky_relu);
-      const auto behind = [&](std::size_t k) {
-        do ++k;
-        while (k < spec.layers.size() && spec.layers[k].kind == LayerKind::reshape);
-        return k;
-      };
-      const auto is = [&](std::size_t k, LayerKind wanted) {
-        return k < spec.layers.size() && spec.layers[k].kind == wanted;
-      };
-      const std::size_t next = behind(i);
-      const bool goes_on = normalised ? is(next, LayerKind::leaky_relu) || is(next, LayerKind::max_pool2d)
-                                      : kind == LayerKind::linear && is(next, LayerKind::leaky_relu) &&
-                                            is(behind(next), LayerKind::linear);
+      const std::size_t next = layer_behind(spec, i);
+      const bool goes_on = normalised ? is_kind(spec, next, LayerKind::leaky_relu) ||
+                                            is_kind(spec, next, LayerKind::max_pool2d)
+                                      : kind == LayerKind::linear && is_between_linear(spec, next);
       if (!goes_on) values_per_sample += 2 * static_cast<double>(n_elements(shapes[i + 1]));
     }
     n_learnt += static_cast<double>(n_parameters(spec));

@@ -10,6 +10,7 @@
 #include "deepsad/core/error.h"
 #include "kernels/adam/adam.h"
 #include "kernels/gather/gather.h"
+#include "nn/layer_order.h"
 #include "nn/plan_ops.h"
 #include "nn/winograd_conv_op.h"
 
@@ -280,34 +281,13 @@ struct Plan<T>::Impl {
     count_products(i);
   }
 
-  // The next layer from i on, or before i, that is no reshape; layers.size(): none.
-  [[nodiscard]] std::size_t layer_behind(std::size_t i) const {
-    do ++i;
-    while (i < spec.layers.size() && spec.layers[i].kind == LayerKind::reshape);
-    return i;
-  }
-  [[nodiscard]] std::size_t layer_in_front(std::size_t i) const {
-    while (i-- > 0) {
-      if (spec.layers[i].kind != LayerKind::reshape) return i;
-    }
-    return spec.layers.size();
-  }
-  [[nodiscard]] bool is_kind(std::size_t i, LayerKind kind) const {
-    return i < spec.layers.size() && spec.layers[i].kind == kind;
-  }
-  // Whether layer i is a leaky ReLU that the linear layers beside it apply.
-  [[nodiscard]] bool is_between_linear(std::size_t i) const {
-    return is_kind(i, LayerKind::leaky_relu) && is_kind(layer_in_front(i), LayerKind::linear) &&
-           is_kind(layer_behind(i), LayerKind::linear);
-  }
-
   void add_linear(std::size_t i) {
     const std::size_t n_in = shapes[i][0], n_out = spec.layers[i].out;
     auto op = std::make_unique<DenseOp<T>>(n_in, n_out, offset_of(i, TensorRole::weight),
                                            offset_of(i, TensorRole::bias), n_slots);
-    const std::size_t behind = layer_behind(i), in_front = layer_in_front(i);
-    if (is_between_linear(behind)) op->take_leaky_relu(spec.layers[behind].slope);
-    if (is_between_linear(in_front)) op->come_behind_leaky_relu(spec.layers[in_front].slope);
+    const std::size_t behind = layer_behind(spec, i), in_front = layer_in_front(spec, i);
+    if (is_between_linear(spec, behind)) op->take_leaky_relu(spec.layers[behind].slope);
+    if (is_between_linear(spec, in_front)) op->come_behind_leaky_relu(spec.layers[in_front].slope);
     add_op(std::move(op), i, n_out);
     products_per_sample += n_in * n_out;
   }
@@ -333,7 +313,7 @@ struct Plan<T>::Impl {
           i = add_batch_norm(i);
           break;
         case LayerKind::leaky_relu:
-          if (!is_between_linear(i)) add_op(std::make_unique<LeakyReluOp<T>>(layer.slope), i, out_size);
+          if (!is_between_linear(spec, i)) add_op(std::make_unique<LeakyReluOp<T>>(layer.slope), i, out_size);
           break;
         case LayerKind::sigmoid:
           add_op(std::make_unique<SigmoidOp<T>>(), i, out_size);
@@ -393,9 +373,9 @@ struct Plan<T>::Impl {
     const Shape in = shapes[i];
     const bool is_map = in.size() == 3;
     std::size_t last = i;
-    const std::size_t next = layer_behind(i);
+    const std::size_t next = layer_behind(spec, i);
     double slope = 1;
-    if (is_kind(next, LayerKind::leaky_relu)) {
+    if (is_kind(spec, next, LayerKind::leaky_relu)) {
       slope = spec.layers[next].slope;
       last = next;
     }
@@ -709,9 +689,7 @@ struct Plan<T>::Impl {
 
 std::size_t precomputed_bytes(const NetworkSpec& spec, std::size_t n_rows) {
   // Reshapes, a convolution, batch norm, perhaps a leaky ReLU, and a pool: see Plan<T>::Impl::build().
-  const auto is = [&](std::size_t i, LayerKind kind) {
-    return i < spec.layers.size() && spec.layers[i].kind == kind;
-  };
+  const auto is = [&](std::size_t i, LayerKind kind) { return is_kind(spec, i, kind); };
   std::size_t first = 0;
   while (is(first, LayerKind::reshape)) ++first;
   const std::size_t pool = is(first + 2, LayerKind::leaky_relu) ? first + 3 : first + 2;
