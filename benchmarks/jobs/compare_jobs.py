@@ -25,7 +25,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, os.pardir))
-from support.openblas import best_core, chosen_core, with_best_core
+from support.openblas import used_core, with_best_core
 
 
 def timed(command):
@@ -184,7 +184,8 @@ def main():
     cpu = platform.processor()
     with open("/proc/cpuinfo", encoding="utf-8") as lines:
         cpu = next((line.split(": ", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
-    about = {"cpu": cpu, "openblas": best_core() or chosen_core(), "processors": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
+    about = {"cpu": cpu, "openblas": used_core(), "processors": len(os.sched_getaffinity(0)),
+             "load": os.getloadavg()[0],
              "date": datetime.date.today().isoformat(),
              "version": subprocess.run([arguments.program, "version"], stdout=subprocess.PIPE, text=True,
                                        check=True).stdout.splitlines()}

@@ -1,5 +1,5 @@
 // Fully connected layers of the paper's networks, one thread: forward and data gradient of one group of 16
-// samples, weight gradient of a batch of 128, and the transposition of its inputs.
+// samples, weight gradient of a batch of 128.
 #include "kernels/dense/dense.h"
 
 #include <cstddef>

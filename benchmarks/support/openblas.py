@@ -6,6 +6,7 @@ those of a Prescott (SSE3, of 2004), five times slower: Debian 12's 0.3.21 does 
 
 import ctypes
 import functools
+import os
 import subprocess
 import sys
 
@@ -41,6 +42,11 @@ def with_best_core(environment):
     """The environment for a peer; a core that the user chose stays."""
     core = best_core()
     return environment if core is None else {"OPENBLAS_CORETYPE": core, **environment}
+
+
+def used_core():
+    """What a peer with that environment runs on; None if the system's BLAS is not OpenBLAS."""
+    return with_best_core(dict(os.environ)).get("OPENBLAS_CORETYPE", chosen_core())
 
 
 if __name__ == "__main__":

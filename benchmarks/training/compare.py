@@ -22,7 +22,7 @@ import sys
 import time
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir))
-from support.openblas import best_core, chosen_core, with_best_core
+from support.openblas import used_core, with_best_core
 
 NETWORKS = ["mnist_LeNet", "fmnist_LeNet", "cifar10_LeNet", "arrhythmia_mlp", "cardio_mlp",
             "satellite_mlp", "satimage-2_mlp", "shuttle_mlp", "thyroid_mlp"]
@@ -264,7 +264,8 @@ def machine():
                 break
     compiler = subprocess.run(["c++", "--version"], capture_output=True, text=True, check=False).stdout
     return {"cpu": cpu, "processors": len(os.sched_getaffinity(0)), "torch": torch.__version__,
-            "onednn": torch.backends.mkldnn.is_available(), "openblas": best_core() or chosen_core(), "python": platform.python_version(),
+            "onednn": torch.backends.mkldnn.is_available(), "openblas": used_core(),
+            "python": platform.python_version(),
             "compiler": compiler.splitlines()[0] if compiler else "?", "load": os.getloadavg()[0],
             "date": datetime.date.today().isoformat()}
 
