@@ -175,8 +175,7 @@ TEST(BadInput, WrongUsage) {
        "--ratio-known-outlier: got 1, wanted a number 0 <= x < 1"},
       {"labels without a class", train("toy2d", {"--ratio-known-outlier", "0.1"}), 2,
        "error: --ratio-known-outlier: got 0.1, but --n-known-outlier-classes is 0, so there is no class to "
-       "take "
-       "labelled anomalies from; give --n-known-outlier-classes 1 (or more)"},
+       "take labelled anomalies from; give --n-known-outlier-classes 1 (or more)"},
       {"infeasible labels",
        train("toy2d", {"--ratio-known-outlier", "0.5", "--n-known-outlier-classes", "1"}), 2, "at most"},
       {"infeasible pollution", train("toy2d", {"--ratio-pollution", "0.9"}), 2, "at most"},
